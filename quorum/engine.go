@@ -1,0 +1,269 @@
+package quorum
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/quorumlock/quorumlock/clock"
+	"golang.org/x/sync/errgroup"
+)
+
+// Config says how an [Engine] decides.
+type Config struct {
+	_ struct{}
+
+	// Clock measures promises. It is required.
+	Clock clock.Clock
+	// Votes is how many nodes must hold a value for it to be valid: from a majority to all of them.
+	// Zero means a majority. More votes let a claim survive nodes that forget; fewer cannot exclude.
+	Votes int
+	// Drift is taken off every promise.
+	Drift clock.Drift
+	// Observer is told what happens to nodes.
+	Observer Observer
+}
+
+// An Observer is told what the engine notices, in the goroutine that noticed it. Each func may be
+// nil, is called from several goroutines, and must return soon: it delays the node's next operation.
+type Observer struct {
+	// Healed: the key was brought back on a node that had lost it.
+	Healed func(key, node string)
+	// Down: the node has failed to answer several times in a row, last with err.
+	Down func(node string, err error)
+	// Up: a node that was down has answered.
+	Up func(node string)
+}
+
+// Terms are what one claim asks of the nodes.
+type Terms struct {
+	// TTL is the time that the claim may be believed after each extension, before drift.
+	TTL time.Duration
+	// Grace is how much longer than TTL the nodes keep the key: room for a pause between a look at
+	// the clock and the effect. Grace >= 0.
+	Grace time.Duration
+	// MinValidity is the least validity that an acquired claim must have left.
+	MinValidity time.Duration
+	// Timeout bounds every operation on a node, from its send.
+	Timeout time.Duration
+}
+
+// Lifetime is how long a node is asked to keep the key: TTL + Grace.
+func (t Terms) Lifetime() time.Duration { return t.TTL + t.Grace }
+
+// An Engine asks its nodes. Make one with [NewEngine], and end it with [Engine.Close]. All methods
+// may be called from several goroutines.
+type Engine struct {
+	clock    clock.Clock
+	drift    clock.Drift
+	need     int
+	observer Observer
+	peers    []*peer
+	latency  atomic.Int64 // of a round, smoothed, in nanoseconds
+
+	mu      sync.Mutex
+	closed  bool
+	calls   sync.WaitGroup // public calls under way; they alone may start goroutines
+	group   errgroup.Group // operations on nodes
+	closing chan struct{}  // closed by Close
+	ended   chan struct{}  // closed at its end; no sync.Once, which stops the time in a synctest bubble
+}
+
+// NewEngine returns an engine over nodes, which it owns from then on: Close closes them. It does no
+// I/O. The error names the rule that the nodes or cfg break.
+func NewEngine(nodes []Node, cfg Config) (*Engine, error) {
+	if cfg.Votes == 0 {
+		cfg.Votes = Majority(len(nodes))
+	}
+	if err := validate(nodes, cfg); err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		clock:    cfg.Clock,
+		drift:    cfg.Drift,
+		need:     cfg.Votes,
+		observer: cfg.Observer,
+		closing:  make(chan struct{}),
+		ended:    make(chan struct{}),
+	}
+	for _, node := range nodes {
+		e.peers = append(e.peers, &peer{engine: e, node: node})
+	}
+	return e, nil
+}
+
+func validate(nodes []Node, cfg Config) error {
+	var errs []error
+	if len(nodes) == 0 {
+		errs = append(errs, errors.New("no nodes"))
+	}
+	seen := make(map[string]bool)
+	for i, node := range nodes {
+		if node == nil {
+			errs = append(errs, fmt.Errorf("node %d of %d is nil", i+1, len(nodes)))
+		} else if name := node.Name(); seen[name] {
+			errs = append(errs, fmt.Errorf("node %s is listed twice: it would vote twice", name))
+		} else {
+			seen[name] = true
+		}
+	}
+	if q := Majority(len(nodes)); len(nodes) > 0 && (cfg.Votes < q || cfg.Votes > len(nodes)) {
+		errs = append(errs, fmt.Errorf("%d votes are not from a majority, %d, to all, %d, of the nodes",
+			cfg.Votes, q, len(nodes)))
+	}
+	if cfg.Clock == nil {
+		errs = append(errs, errors.New("no clock"))
+	}
+	if err := cfg.Drift.Validate(); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// Size is the number of nodes.
+func (e *Engine) Size() int { return len(e.peers) }
+
+// Need is the number of votes that make a claim valid.
+func (e *Engine) Need() int { return e.need }
+
+// Latency is the smoothed time in which the nodes decide a question, and 0 before the first one.
+func (e *Engine) Latency() time.Duration { return time.Duration(e.latency.Load()) }
+
+// observe folds the duration of one decided round into Latency. Concurrent rounds may overwrite each
+// other's share: it is a hint for waiting, nothing more.
+func (e *Engine) observe(took time.Duration) {
+	old := e.latency.Load()
+	if old == 0 {
+		e.latency.Store(int64(took))
+		return
+	}
+	e.latency.Store(old + (int64(took)-old)/8)
+}
+
+// begin admits a public call, which ends with e.calls.Done.
+func (e *Engine) begin() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return ErrClosed
+	}
+	e.calls.Add(1)
+	return nil
+}
+
+// spawn runs f in a goroutine that Close joins. Only a public call, or such a goroutine, may call it.
+func (e *Engine) spawn(f func()) {
+	e.group.Go(func() error {
+		f()
+		return nil
+	})
+}
+
+// targets says which nodes are asked. Nodes that have stopped answering are left out, unless too few
+// others remain.
+func (e *Engine) targets() []bool {
+	ask := make([]bool, len(e.peers))
+	now := e.clock.Now()
+	everybody := e.tooFew()
+	for i, p := range e.peers {
+		ask[i] = everybody || p.allow(now)
+	}
+	return ask
+}
+
+// tooFew reports whether so many nodes have stopped answering that everybody is asked: a wrong guess
+// would deny the lock.
+func (e *Engine) tooFew() bool {
+	now := e.clock.Now()
+	healthy := 0
+	for _, p := range e.peers {
+		if !p.suspended(now) {
+			healthy++
+		}
+	}
+	return healthy < e.need
+}
+
+// Inspect asks every node what it keeps under key, and waits for all of them until timeout or the end
+// of ctx. The answers are in the nodes' order; those that did not come are Failed. The error is that
+// of ctx, or [ErrClosed].
+func (e *Engine) Inspect(ctx context.Context, key string, timeout time.Duration) ([]NodeAnswer, error) {
+	if err := e.begin(); err != nil {
+		return nil, err
+	}
+	defer e.calls.Done()
+	r := newRound(e, Majority(len(e.peers)))
+	for i, p := range e.peers {
+		e.spawn(func() {
+			r.post(i, p.ask(context.WithoutCancel(ctx), Op{Kind: Inspect, Key: key}, timeout))
+		})
+	}
+	answers := make([]NodeAnswer, len(e.peers))
+	for i, p := range e.peers {
+		answers[i].Node = p.node.Name()
+	}
+	out := len(answers)
+	err := r.await(ctx, func(v vote) bool {
+		answers[v.node].Answer = v.answer
+		out--
+		return out == 0
+	})
+	return answers, err
+}
+
+// Reach sends every node a question that changes nothing, and returns once a majority has answered, or all
+// that will until timeout. Its use is the connections that are open then. The error is that of ctx, or
+// [ErrClosed]; nodes that do not answer are none.
+func (e *Engine) Reach(ctx context.Context, timeout time.Duration) error {
+	if err := e.begin(); err != nil {
+		return err
+	}
+	defer e.calls.Done()
+	r := newRound(e, Majority(len(e.peers)))
+	for i, p := range e.peers {
+		e.spawn(func() {
+			r.post(i, p.ask(context.WithoutCancel(ctx), Op{Kind: Inspect, Key: probeKey}, timeout))
+		})
+	}
+	answered := Tally{Size: len(e.peers), Need: Majority(len(e.peers))}
+	return r.await(ctx, func(v vote) bool {
+		return answered.Vote(v.answer.Answered()) == Reached || answered.Yes+answered.No == answered.Size
+	})
+}
+
+// probeKey is a key that is never a lock's: no lock's name begins like this.
+const probeKey = "redlock:probe"
+
+// A NodeAnswer is an answer and the name of the node that gave it.
+type NodeAnswer struct {
+	Node string
+	Answer
+}
+
+// Close ends every call under way with [ErrClosed], undoes what they leave, joins every goroutine,
+// and closes the nodes. What a node that cannot be reached still keeps runs out at its lifetime. It
+// takes about three node timeouts at most. Calls after the first wait for it, and return nil.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	first := !e.closed
+	e.closed = true
+	e.mu.Unlock()
+	if !first {
+		<-e.ended
+		return nil
+	}
+	defer close(e.ended)
+	close(e.closing)
+	e.calls.Wait()
+	_ = e.group.Wait() // the functions return nil
+	var errs []error
+	for _, p := range e.peers {
+		if err := p.node.Close(); err != nil {
+			errs = append(errs, nodeError(p.node.Name(), err))
+		}
+	}
+	return errors.Join(errs...)
+}
