@@ -1,0 +1,166 @@
+package memnode
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/quorumlock/quorumlock/clock"
+	"github.com/quorumlock/quorumlock/quorum"
+)
+
+// A store is the node's memory. It has no clock of its own: whoever asks says what time it is.
+//
+// Invariant: an entry whose until is not after now counts as absent, be it still in the map or not.
+type store struct {
+	entries map[string]entry
+	sweepAt int // the size at which dead entries are thrown out
+	audit   func(Change)
+}
+
+// An entry is what is under a key.
+type entry struct {
+	value string
+	until clock.Instant // of the node; Forever without TTL
+}
+
+// remaining is how long the entry lives on.
+func (e entry) remaining(now clock.Instant) time.Duration {
+	if e.until == clock.Forever {
+		return quorum.NoExpiry
+	}
+	return e.until.Sub(now)
+}
+
+func (s *store) get(key string, now clock.Instant) (entry, bool) {
+	e, found := s.entries[key]
+	return e, found && now.Before(e.until)
+}
+
+// put stores an entry on behalf of op.
+func (s *store) put(op quorum.Op, e entry, now clock.Instant) {
+	s.sweep(now)
+	s.report(op, now, e.until)
+	s.entries[op.Key] = e
+}
+
+// drop removes an entry on behalf of op.
+func (s *store) drop(op quorum.Op, now clock.Instant) {
+	s.report(op, now, clock.Never)
+	delete(s.entries, op.Key)
+}
+
+func (s *store) report(op quorum.Op, now, until clock.Instant) {
+	if s.audit == nil {
+		return
+	}
+	before, _ := s.get(op.Key, now)
+	s.audit(Change{Op: op, At: time.Duration(now), Before: before.value, Kept: max(until.Sub(now), 0)})
+}
+
+// smallStore is not worth sweeping.
+const smallStore = 64
+
+// sweep throws dead entries out each time the store has doubled, so that keys which nobody asks for
+// again do not pile up, at a constant cost for each that is stored.
+func (s *store) sweep(now clock.Instant) {
+	if len(s.entries) < s.sweepAt {
+		return
+	}
+	s.expire(now)
+	s.sweepAt = max(smallStore, 2*len(s.entries))
+}
+
+// expire throws dead entries out.
+func (s *store) expire(now clock.Instant) {
+	maps.DeleteFunc(s.entries, func(_ string, e entry) bool { return !now.Before(e.until) })
+}
+
+// forget loses everything.
+func (s *store) forget(now clock.Instant) {
+	for _, held := range s.snapshot(now) {
+		s.report(quorum.Op{Key: held.Key}, now, clock.Never)
+	}
+	s.entries = make(map[string]entry)
+	s.sweepAt = smallStore
+}
+
+// snapshot lists what is there, sorted by key.
+func (s *store) snapshot(now clock.Instant) []Held {
+	var list []Held
+	for _, key := range slices.Sorted(maps.Keys(s.entries)) {
+		if e, found := s.get(key, now); found {
+			list = append(list, Held{Key: key, Value: e.value, Remaining: e.remaining(now)})
+		}
+	}
+	return list
+}
+
+// apply carries out one operation.
+func (s *store) apply(c command, now clock.Instant) quorum.Answer {
+	if err := check(c.Op); err != nil {
+		return quorum.Answer{Err: err}
+	}
+	answer := s.vote(c, now)
+	answer.NodeTime = time.Duration(now)
+	return answer
+}
+
+func (s *store) vote(c command, now clock.Instant) quorum.Answer {
+	if c.limit.Before(now) {
+		return quorum.Answer{Verdict: quorum.Late}
+	}
+	e, found := s.get(c.Key, now)
+	switch {
+	case found && e.value != c.Value:
+		return quorum.Answer{Verdict: quorum.Other, Holder: e.value, Remaining: e.remaining(now)}
+	case !found && !limited(c.Kind):
+		return quorum.Answer{Verdict: quorum.Free}
+	case c.Kind == quorum.Release:
+		return s.release(c.Op, now)
+	case c.Kind != quorum.Inspect:
+		e = s.atLeast(c.Op, e, now)
+	}
+	return quorum.Answer{Verdict: quorum.Mine, Remaining: e.remaining(now)}
+}
+
+// atLeast makes the entry live for the operation's TTL, if it would not live longer anyway. The zero
+// entry, of a free key, would not.
+func (s *store) atLeast(op quorum.Op, e entry, now clock.Instant) entry {
+	if until := now.Add(op.TTL); e.until.Before(until) {
+		e = entry{value: op.Value, until: until}
+		s.put(op, e, now)
+	}
+	return e
+}
+
+func (s *store) release(op quorum.Op, now clock.Instant) quorum.Answer {
+	if op.TTL == 0 {
+		s.drop(op, now)
+	} else {
+		s.put(op, entry{value: op.Value, until: now.Add(op.TTL)}, now)
+	}
+	return quorum.Answer{Verdict: quorum.Mine, Remaining: op.TTL}
+}
+
+// limited reports whether operations of this kind grant, and so obey their NotAfter.
+func limited(k quorum.Kind) bool { return k == quorum.Acquire || k == quorum.Heal }
+
+// check returns what is wrong with an operation.
+func check(op quorum.Op) error {
+	switch op.Kind {
+	case quorum.Inspect:
+		return nil
+	case quorum.Acquire, quorum.Extend, quorum.Heal, quorum.Release:
+	default:
+		return fmt.Errorf("operation of unknown kind %d", op.Kind)
+	}
+	if op.Value == "" {
+		return fmt.Errorf("%v without a value", op.Kind)
+	}
+	if op.TTL < time.Millisecond && !(op.Kind == quorum.Release && op.TTL == 0) {
+		return fmt.Errorf("%v with TTL %v: want at least a millisecond", op.Kind, op.TTL)
+	}
+	return nil
+}
