@@ -1,0 +1,211 @@
+package redlock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/quorumlock/quorumlock/clock"
+	"github.com/quorumlock/quorumlock/quorum"
+)
+
+// A call is one caller's wish for a lease, over all its attempts.
+type call struct {
+	name     string
+	lease    leaseConfig
+	started  clock.Instant
+	attempts int
+	backoff  backoff
+}
+
+// TryAcquire asks for the lock once, and returns as soon as the nodes have decided. Whatever a missed
+// attempt left on them is removed in the background. Of several attempts of one Locker on one lock at the
+// same time exactly one asks, and if it wins the others are refused.
+//
+// Errors: [*HeldError], which is [ErrHeld]; [ErrNoQuorum]; [*ConfigError]; [ErrClosed]; the error of ctx.
+func (l *Locker) TryAcquire(ctx context.Context, name string, opts ...AcquireOption) (*Lease, error) {
+	a, err := l.request(ctx, name, opts)
+	if err != nil {
+		return nil, err
+	}
+	lease, err := l.attempt(ctx, &call{name: name, lease: a, started: l.clock.Now()})
+	if err != nil {
+		return nil, l.fromEngine(name, err)
+	}
+	return lease, nil
+}
+
+// Acquire waits until it has the lock or ctx ends. ctx bounds the waiting only: the lease outlives it.
+// It keeps trying while the lock is held, contended, or too few nodes answer, but returns at once if so
+// many nodes fail for reasons that do not mend themselves that it would wait for ever.
+//
+// Errors: the error of ctx, joined with that of the last attempt; [ErrNoQuorum] as said;
+// [*ConfigError]; [ErrClosed].
+func (l *Locker) Acquire(ctx context.Context, name string, opts ...AcquireOption) (*Lease, error) {
+	a, err := l.request(ctx, name, opts)
+	if err != nil {
+		return nil, err
+	}
+	c := &call{name: name, lease: a, started: l.clock.Now()}
+	var last error
+	for {
+		lease, err := l.attempt(ctx, c)
+		if err == nil {
+			return lease, nil
+		}
+		miss := (*quorum.MissError)(nil)
+		if !errors.As(err, &miss) {
+			return nil, l.gaveUp(c, err, last)
+		}
+		last = l.fromEngine(name, miss)
+		if miss.Permanent() {
+			return nil, last
+		}
+		if err := l.pause(ctx, l.pauseAfter(c, miss)); err != nil {
+			return nil, l.gaveUp(c, err, last)
+		}
+	}
+}
+
+// gaveUp is the error of a caller that stopped waiting because of err.
+func (l *Locker) gaveUp(c *call, err, last error) error {
+	if errors.Is(err, ErrClosed) || errors.Is(err, quorum.ErrClosed) {
+		return ErrClosed
+	}
+	waited := l.since(c.started).Round(time.Millisecond)
+	if last == nil {
+		return fmt.Errorf("redlock: gave up on %q after %v: %w", c.name, waited, err)
+	}
+	return fmt.Errorf("redlock: gave up on %q after %v and %d attempts: %w; the last one: %w",
+		c.name, waited, c.attempts, err, last)
+}
+
+// attempt asks once, in its turn and with a value of its own, and tells the hooks.
+func (l *Locker) attempt(ctx context.Context, c *call) (*Lease, error) {
+	if err := l.enter(); err != nil {
+		return nil, err
+	}
+	defer l.attempts.Done()
+	c.attempts++
+	claim, err := l.claim(ctx, c)
+	if err != nil {
+		l.missed(c, err)
+		return nil, err
+	}
+	lease, err := l.newLease(ctx, c.name, c.lease, claim)
+	if err != nil {
+		_ = claim.Release(ctx, 0) // nobody has it yet, and what cannot be released runs out
+		return nil, err
+	}
+	if hook := l.hooks.Acquired; hook != nil {
+		hook(AcquiredEvent{
+			Name:     c.name,
+			Votes:    claim.Votes(),
+			Validity: lease.Remaining(),
+			Attempts: c.attempts,
+			Waited:   l.since(c.started),
+		})
+	}
+	return lease, nil
+}
+
+func (l *Locker) missed(c *call, err error) {
+	miss := (*quorum.MissError)(nil)
+	if !errors.As(err, &miss) {
+		return
+	}
+	if hook := l.hooks.Held; hook != nil && miss.Why == quorum.Held {
+		event := HeldEvent{Name: c.name, Holder: holderOf(miss.Holder), Attempt: c.attempts}
+		if miss.RetryAfter != quorum.NoExpiry {
+			event.RetryAfter = miss.RetryAfter
+		}
+		hook(event)
+	}
+	if hook := l.hooks.Split; hook != nil && miss.Why == quorum.Split {
+		hook(SplitEvent{Name: c.name, Attempt: c.attempts})
+	}
+}
+
+// pauseAfter is how long to wait after a miss.
+func (l *Locker) pauseAfter(c *call, miss *quorum.MissError) time.Duration {
+	random := l.jitter.next()
+	switch miss.Why {
+	case quorum.Split:
+		return c.backoff.split(l.engine.Latency(), random)
+	case quorum.Held:
+		retryAfter := miss.RetryAfter
+		if retryAfter == quorum.NoExpiry {
+			retryAfter = 0
+		}
+		return c.backoff.held(retryAfter, l.engine.Latency(), c.lease.ttl, random)
+	}
+	return c.backoff.down(random)
+}
+
+// Do runs fn while it holds the lock called name, which it waits for as [Locker.Acquire] does. fn's
+// context ends with ctx or with the lease, whichever is first; the lock is released when fn returns,
+// panics or exits its goroutine.
+//
+// It returns fn's error, joined with [ErrLost] if the lease was lost, even if fn returned nil or released
+// it, and with the error of the release if that failed. The release does not depend on ctx. If fn was not
+// run, it returns the errors of Acquire.
+func (l *Locker) Do(ctx context.Context, name string, fn func(ctx context.Context, lease *Lease) error, opts ...AcquireOption) (err error) {
+	if fn == nil {
+		return configError(errors.New("fn is nil"))
+	}
+	lease, err := l.Acquire(ctx, name, opts...)
+	if err != nil {
+		return err
+	}
+	work, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(lease.Context(), func() { cancel(context.Cause(lease.Context())) })
+	defer stop()
+	defer func() { err = errors.Join(err, lease.finish(ctx)) }()
+	return fn(work, lease)
+}
+
+// finish releases the lease if fn has not, and says whether it was lost before.
+func (l *Lease) finish(ctx context.Context) error {
+	err := l.Release(context.WithoutCancel(ctx))
+	if lost := l.lost(); lost != nil {
+		return lost
+	}
+	return err
+}
+
+// Resume takes over a lease that another process holds or held, from its [Lease.Ticket]: it extends it,
+// and goes on renewing it. The other process must have stopped using it. opts work as for Acquire; TTL
+// and the rest are not in the ticket.
+//
+// Errors: [ErrLost] if too few nodes still have it; [ErrNoQuorum]; [*ConfigError]; [ErrClosed]; the
+// error of ctx.
+func (l *Locker) Resume(ctx context.Context, ticket string, opts ...AcquireOption) (*Lease, error) {
+	key, value, err := parseTicket(ticket)
+	if err != nil {
+		return nil, configError(err)
+	}
+	name := l.nameOf(key)
+	if l.keyOf(name) != key {
+		return nil, configError(fmt.Errorf("ticket is for %q, which is not in the namespace %q", key, l.cfg.namespace))
+	}
+	a, err := l.request(ctx, name, opts)
+	if err != nil {
+		return nil, err
+	}
+	claim, err := l.engine.Resume(ctx, key, value, a.terms())
+	if err != nil {
+		return nil, l.fromEngine(name, err)
+	}
+	return l.newLease(ctx, name, a, claim)
+}
+
+// holderLabel is how a holder is shown: its label, or what is known of it.
+func holderLabel(value string) string {
+	if label := holderOf(value); label != "" {
+		return label
+	}
+	return strings.ToValidUTF8(value, "?")
+}
