@@ -1,0 +1,6 @@
+// Package peers sets this project beside other locks on Redis: on the same nodes, in the same run.
+//
+// Today it shows that a lock of package redlock and one of redsync exclude each other, so that a
+// fleet can move from one to the other service by service. It is a module of its own, so that no
+// user of the lock downloads the libraries it is compared with.
+package peers
