@@ -1,0 +1,194 @@
+package fakeredis
+
+import (
+	"time"
+
+	"github.com/quorumlock/quorumlock/quorum/quorumtest/faultproxy"
+)
+
+// A session is one connection as the server sees it. One goroutine runs it.
+type session struct {
+	server *Server
+	cable  *cable
+	conn   *conn
+	id     int64
+	life   int // of the server, when it accepted the connection
+
+	pending []byte // read, and not yet carried out
+	out     []byte // replies to send
+	muted   bool   // replies go nowhere
+	quit    bool   // no more commands are wanted
+
+	protocol int
+	db       int
+	name     string
+	trusted  bool // has authenticated
+}
+
+func newSession(s *Server, c *cable) *session {
+	return &session{server: s, cable: c, conn: c.far, protocol: 2, trusted: s.password == ""}
+}
+
+// run serves the connection until one side ends it.
+func (s *session) run() {
+	defer func() { _ = s.conn.Close() }() // it may have been broken
+	if !s.accept() {
+		return
+	}
+	buf := make([]byte, 4<<10)
+	for !s.quit {
+		n, err := s.conn.Read(buf)
+		s.pending = append(s.pending, buf[:n]...)
+		if n > 0 && !s.awaitRunning() || err != nil {
+			return
+		}
+		s.work()
+	}
+}
+
+// accept waits for the client's first message, and answers it.
+func (s *session) accept() bool {
+	for {
+		said, err := s.conn.trySignal()
+		switch {
+		case err != nil:
+			return false
+		case said == opening:
+			return s.welcome()
+		}
+		s.conn.in.wait(nil)
+	}
+}
+
+// welcome takes the connection, unless the server is down.
+func (s *session) welcome() bool {
+	srv := s.server
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if srv.down {
+		s.cable.link.refuse()
+		s.conn.signal(refused)
+		return false
+	}
+	s.life = srv.life
+	srv.clients++
+	s.id = srv.clients
+	s.take()
+	s.conn.signal(accepted)
+	return true
+}
+
+// take marks the connection as one that the server has.
+func (s *session) take() {
+	s.cable.link.mu.Lock()
+	defer s.cable.link.mu.Unlock()
+	s.cable.taken = true
+}
+
+func (l *Link) refuse() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.effects.Refused++
+}
+
+// awaitRunning waits until the server is not paused, and reports whether it still has the
+// connection.
+func (s *session) awaitRunning() bool {
+	for {
+		resumed, alive := s.state()
+		if resumed == nil || !alive {
+			return alive
+		}
+		select {
+		case <-resumed:
+		case <-s.server.closed:
+			return false
+		}
+		s.standInLine()
+	}
+}
+
+// state returns what to wait for before working on, if the server is paused, and whether it is still
+// the one that accepted the connection.
+func (s *session) state() (resumed <-chan struct{}, alive bool) {
+	srv := s.server
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	return srv.resumed, !srv.shut && srv.life == s.life
+}
+
+// standInLine waits for an instant that no other connection has, so that those which were paused
+// together go on one by one.
+func (s *session) standInLine() {
+	timer := time.NewTimer(s.lateness())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.server.closed:
+	}
+}
+
+func (s *session) lateness() time.Duration {
+	l := s.cable.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.effects.Late++
+	d, present := s.cable.up.dice(), now()
+	return time.Duration(s.cable.up.ownInstant(present+1+int64(d.upTo(spread))) - present)
+}
+
+// work carries out the commands that are there, and sends their replies as one message.
+func (s *session) work() {
+	for !s.quit {
+		args, length, err := parseRequest(s.pending)
+		if err != nil {
+			s.say(Fault(err.Error()))
+			s.quit = true
+		}
+		if length == 0 {
+			break
+		}
+		s.pending = s.pending[length:]
+		if len(args) > 0 {
+			s.obey(args)
+		}
+	}
+	if len(s.out) > 0 {
+		_, _ = s.conn.Write(s.out) // a client that is gone does not want it
+		s.out = s.out[:0]
+	}
+}
+
+// obey carries out one command and notes its reply, if it is to arrive.
+func (s *session) obey(args []string) {
+	reply, alive := s.server.execute(s, args)
+	if !alive {
+		s.quit = true
+		return
+	}
+	if then, hit := s.cable.link.takeDrop(args); hit && !s.muted {
+		s.silence(then)
+		return
+	}
+	s.say(reply)
+}
+
+// silence lets no more replies arrive.
+func (s *session) silence(then faultproxy.AfterDrop) {
+	if len(s.out) > 0 {
+		_, _ = s.conn.Write(s.out)
+		s.out = s.out[:0]
+	}
+	s.muted = true
+	if then == faultproxy.ThenReset {
+		s.cable.link.mu.Lock()
+		defer s.cable.link.mu.Unlock()
+		s.cable.abort()
+	}
+}
+
+func (s *session) say(reply Reply) {
+	if !s.muted {
+		s.out = reply.encode(s.out, s.protocol)
+	}
+}
