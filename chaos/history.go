@@ -19,10 +19,11 @@ import (
 type Recorder struct {
 	now func() time.Duration
 
-	mu     sync.Mutex
-	events History
-	out    io.Writer
-	err    error
+	mu       sync.Mutex
+	events   History
+	out      io.Writer
+	err      error
+	reactive []func(Event) bool
 }
 
 // NewRecorder returns a Recorder that reads the run's one clock with now, such as [Cluster].Now, and
@@ -44,8 +45,9 @@ func (r *Recorder) Append(event Event) {
 //
 // A valid lease was so when the question began, and that is the event's time: a client that stands
 // still between its question and the record of it must not look as if it had held the lease all the
-// while. A lease that is no longer valid was found so when the answer came.
-func (r *Recorder) Observe(event Event, remaining func() time.Duration) {
+// while. A lease that is no longer valid was found so when the answer came; an extension of which nothing
+// is left by then is such a finding too. Observe reports whether the lease was valid.
+func (r *Recorder) Observe(event Event, remaining func() time.Duration) bool {
 	asked := r.now()
 	event.Remaining = max(remaining(), 0)
 	event.Held = event.Remaining > 0
@@ -53,19 +55,39 @@ func (r *Recorder) Observe(event Event, remaining func() time.Duration) {
 	defer r.mu.Unlock()
 	if event.At = asked; !event.Held {
 		event.At = r.now()
+		if event.Kind == Extended {
+			event.Kind = Observed
+		}
 	}
 	r.add(event)
+	return event.Held
 }
 
 // add needs mu.
 func (r *Recorder) add(event Event) {
 	r.events = append(r.events, event)
+	r.reactive = slices.DeleteFunc(r.reactive, func(react func(Event) bool) bool { return react(event) })
 	if r.out == nil || r.err != nil {
 		return
 	}
 	if _, err := r.out.Write(line(event)); err != nil {
 		r.err = fmt.Errorf("writing the history: %w", err)
 	}
+}
+
+// Adopt records an event that another process has recorded by the same clock, with its time.
+func (r *Recorder) Adopt(event Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.add(event)
+}
+
+// react calls f with every event from now on, until it returns true. f must not block, and must not call
+// the Recorder.
+func (r *Recorder) react(f func(Event) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reactive = append(r.reactive, f)
 }
 
 // History returns what was recorded so far, in order of time.

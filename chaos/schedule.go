@@ -1,6 +1,12 @@
 package chaos
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
 
 // A FaultKind is a way in which a node, a link or a client fails. One vocabulary serves every [Cluster];
 // a cluster that cannot make a fault says so when a scenario asks for it.
@@ -55,3 +61,74 @@ type Fault struct {
 // A Schedule is everything that goes wrong in a run. It is data: the same schedule is played by every
 // cluster, written into reports, and shrunk.
 type Schedule []Fault
+
+// kinds is every kind of fault, and what it hits.
+var kinds = map[FaultKind]victim{
+	Kill: nodes, KillWiped: nodes, Wipe: nodes, Pause: nodes, ClockRate: nodes, ClockStep: nodes,
+	Delay: links, SlowReply: links, Stall: links, CutAsks: links, CutReply: links, Cut: links,
+	Reset: links, DropReply: links, Duplicate: links,
+	StopClient: clients, SuspendClient: clients, ClientRate: clients, OtherNodes: clients,
+}
+
+// A victim is what a kind of fault hits.
+type victim uint8
+
+const (
+	nodes victim = iota + 1
+	links
+	clients
+)
+
+// validate returns what is wrong with the fault in a run of so many nodes and clients.
+func (f Fault) validate(nodeCount, clientCount int) error {
+	hits, known := kinds[f.Kind]
+	switch {
+	case !known:
+		return errors.New("unknown kind of fault")
+	case f.At < 0 || f.For < 0:
+		return fmt.Errorf("it begins at %v and lasts %v: neither may be negative", f.At, f.For)
+	case hits != clients && len(f.Nodes) == 0:
+		return errors.New("it names no node")
+	case hits == clients && len(f.Clients) == 0 && f.On == "":
+		return errors.New("it names no client")
+	case f.Kind == OtherNodes && len(f.Nodes) == 0:
+		return errors.New("it does not say which nodes the clients use")
+	case outside(f.Nodes, nodeCount):
+		return fmt.Errorf("nodes %v: there are %d, from 0 on", f.Nodes, nodeCount)
+	case outside(f.Clients, clientCount):
+		return fmt.Errorf("clients %v: there are %d, from 0 on", f.Clients, clientCount)
+	case (f.Kind == ClockRate || f.Kind == ClientRate) && f.Amount <= 0:
+		return fmt.Errorf("rate %v is not positive", f.Amount)
+	}
+	return nil
+}
+
+func outside(list []int, count int) bool {
+	return slices.ContainsFunc(list, func(i int) bool { return i < 0 || i >= count })
+}
+
+// String returns the fault as a line, such as "2s for 1s: pause of nodes [0 3]".
+func (f Fault) String() string {
+	var text strings.Builder
+	fmt.Fprint(&text, f.At)
+	if f.On != "" {
+		fmt.Fprintf(&text, " or later, on the next %q", string(f.On))
+	}
+	if f.For > 0 {
+		fmt.Fprintf(&text, " for %v", f.For)
+	}
+	fmt.Fprintf(&text, ": %s", f.Kind)
+	if len(f.Nodes) > 0 {
+		fmt.Fprintf(&text, " of nodes %v", f.Nodes)
+	}
+	if len(f.Clients) > 0 {
+		fmt.Fprintf(&text, " of clients %v", f.Clients)
+	}
+	if f.By != 0 {
+		fmt.Fprintf(&text, " by %v", f.By)
+	}
+	if f.Amount != 0 {
+		fmt.Fprintf(&text, " at %v", f.Amount)
+	}
+	return text.String()
+}

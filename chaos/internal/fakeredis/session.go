@@ -134,7 +134,7 @@ func (s *session) lateness() time.Duration {
 	defer l.mu.Unlock()
 	l.effects.Late++
 	d, present := s.cable.up.dice(), now()
-	return time.Duration(s.cable.up.ownInstant(present+1+int64(d.upTo(spread))) - present)
+	return time.Duration(s.cable.up.ownInstant(present+1+int64(d.UpTo(spread))) - present)
 }
 
 // work carries out the commands that are there, and sends their replies as one message.

@@ -1,6 +1,10 @@
 package fakeredis
 
-import "time"
+import (
+	"time"
+
+	"github.com/quorumlock/quorumlock/chaos/internal/dice"
+)
 
 // Weather is how long messages take in one direction. Its zero value is the best there is: a few
 // microseconds.
@@ -17,14 +21,14 @@ type Weather struct {
 }
 
 // draw returns how long a message takes, and whether it was a slow one.
-func (w *Weather) draw(d *dice) (delay time.Duration, slow bool) {
-	delay = max(w.Delay, 0) + d.upTo(w.Jitter)
-	if d.share(w.TailShare) {
-		delay += d.upTo(w.Tail)
+func (w *Weather) draw(d *dice.Dice) (delay time.Duration, slow bool) {
+	delay = max(w.Delay, 0) + d.UpTo(w.Jitter)
+	if d.Share(w.TailShare) {
+		delay += d.UpTo(w.Tail)
 		slow = true
 	}
-	if d.share(w.LossShare) {
-		delay += w.Resend + d.upTo(3*w.Resend)
+	if d.Share(w.LossShare) {
+		delay += w.Resend + d.UpTo(3*w.Resend)
 		slow = true
 	}
 	return delay, slow

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/quorumlock/quorumlock/chaos/internal/dice"
 )
 
 // A signal is what a segment says besides its bytes.
@@ -82,10 +84,10 @@ func (w *wire) ownInstant(t int64) int64 {
 }
 
 // dice returns fresh dice for the next draw.
-func (w *wire) dice() dice {
+func (w *wire) dice() dice.Dice {
 	w.draws++
 	c := w.cable
-	return newDice(c.link.server.seed, uint64(c.link.client), uint64(c.link.server.number),
+	return dice.New(c.link.server.seed, uint64(c.link.client), uint64(c.link.server.number),
 		uint64(c.number), w.draws, uint64(w.class&1))
 }
 
@@ -113,7 +115,7 @@ func (w *wire) arrival(present int64) int64 {
 	at := present + max(int64(delay), 1)
 	if stall := w.way.stalled; at <= stall {
 		w.cable.link.effects.Stalled++
-		at = stall + int64(d.upTo(spread))
+		at = stall + int64(d.UpTo(spread))
 	}
 	return w.ownInstant(max(at, w.last))
 }
@@ -122,7 +124,7 @@ func (w *wire) arrival(present int64) int64 {
 // segments that moved.
 func (w *wire) postpone(since, t int64) int {
 	d := w.dice()
-	earliest := w.ownInstant(t + int64(d.upTo(spread)))
+	earliest := w.ownInstant(t + int64(d.UpTo(spread)))
 	count := 0
 	for i := range w.queue {
 		if s := &w.queue[i]; s.at > since && s.at < earliest {
@@ -143,7 +145,7 @@ func (w *wire) sever() {
 	present := now()
 	w.queue = slices.DeleteFunc(w.queue, func(s segment) bool { return !w.hasArrived(&s, present) })
 	d := w.dice()
-	at := w.ownInstant(present + 1 + int64(d.upTo(spread)))
+	at := w.ownInstant(present + 1 + int64(d.UpTo(spread)))
 	w.queue = append(w.queue, segment{signal: resetting, at: at, forced: true})
 	w.lost = true
 	w.arm(present)
