@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -92,13 +93,14 @@ type Lease interface {
 	Release(ctx context.Context) error
 }
 
-// Redlock returns what opens this project's lock for a [Load]. Its clock is the member's and its hooks tell
-// the run of renewals, whatever opts say.
+// Redlock returns what opens this project's lock for a [Load]. Its holder is the client's name, unless opts
+// say otherwise; its clock is the member's and its hooks tell the run of renewals, whatever they say.
 func Redlock(opts ...redlock.Option) func(Member) (Lock, error) {
 	return func(m Member) (Lock, error) {
-		all := append(append([]redlock.Option(nil), opts...),
+		all := slices.Concat([]redlock.Option{redlock.WithHolder(ClientName(m.Client))}, opts, []redlock.Option{
 			redlock.WithClock(m.Clock),
-			redlock.WithHooks(redlock.Hooks{Renewed: func(e redlock.RenewedEvent) { m.Renewed(e.Name) }}))
+			redlock.WithHooks(redlock.Hooks{Renewed: func(e redlock.RenewedEvent) { m.Renewed(e.Name) }}),
+		})
 		open := func() (*redlock.Locker, error) { return redlock.New(m.Redis, all...) }
 		if m.Nodes != nil {
 			open = func() (*redlock.Locker, error) { return redlock.NewWithNodes(m.Nodes, all...) }

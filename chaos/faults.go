@@ -13,9 +13,10 @@ import (
 func (p *play) faults(ctx context.Context) error {
 	end := p.scenario.For
 	all, ctx := errgroup.WithContext(ctx)
-	for _, f := range p.scenario.Schedule {
+	for i, f := range p.scenario.Schedule {
 		all.Go(func() error {
-			if err := p.fault(ctx, f, end); err != nil {
+			apart := time.Duration(i+1) * reaction
+			if err := p.fault(ctx, f, end-apart, apart); err != nil {
 				return fmt.Errorf("chaos: fault %q: %w", f, err)
 			}
 			return nil
@@ -26,13 +27,13 @@ func (p *play) faults(ctx context.Context) error {
 }
 
 // fault waits for the fault's moment, and makes it until it or the time for faults is over.
-func (p *play) fault(ctx context.Context, f Fault, end time.Duration) error {
+func (p *play) fault(ctx context.Context, f Fault, end, reaction time.Duration) error {
 	if f.Kind == OtherNodes {
 		p.tell(FaultBegan, f) // its clients have known no other
 		defer p.tell(FaultEnded, f)
 		return p.sleepUntil(ctx, end)
 	}
-	began, err := p.moment(ctx, &f, end)
+	began, err := p.moment(ctx, &f, end, reaction)
 	if !began || err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func (f Fault) brief() bool { return f.Kind == Wipe || f.Kind == ClockStep || f.
 
 // moment waits until the fault begins, and reports whether it does before the time for faults is over. A
 // reactive fault learns whom it hits.
-func (p *play) moment(ctx context.Context, f *Fault, end time.Duration) (bool, error) {
+func (p *play) moment(ctx context.Context, f *Fault, end, reaction time.Duration) (bool, error) {
 	if f.At >= end {
 		return false, nil
 	}
@@ -81,8 +82,9 @@ func (p *play) moment(ctx context.Context, f *Fault, end time.Duration) (bool, e
 	}
 }
 
-// reaction is how long after its cause a reactive fault begins: a moment of its own.
-const reaction = 997 * time.Nanosecond
+// reaction is how long after their cause reactive faults begin, and before the end of all faults those end that
+// last until then: each of the schedule a little apart from the next, so that their order is always the same.
+const reaction = 97 * time.Nanosecond
 
 // next delivers the first event of the kind, by a client, at from or later.
 func (p *play) next(kind Kind, from time.Duration) <-chan Event {

@@ -135,10 +135,12 @@ func (h History) WriteTo(w io.Writer) (int64, error) {
 }
 
 // Hash names what happened: a seed that is played again has to lead to the same one. The order of events
-// within one instant is the scheduler's, and does not count.
+// within one instant is the scheduler's, and does not count; neither do the texts of errors, which tell the
+// causes of one instant in any order.
 func (h History) Hash() string {
 	lines := make([][]byte, len(h))
 	for i, event := range h {
+		event.Err = ""
 		lines[i] = line(event)
 	}
 	for from := 0; from < len(h); {

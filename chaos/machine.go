@@ -45,13 +45,6 @@ func (m *machine) real(d time.Duration) time.Duration {
 	return time.Duration(math.Ceil(float64(max(d, 0)) / m.rate))
 }
 
-// until translates an instant of the machine's clock into the time from now.
-func (m *machine) until(t clock.Instant) time.Duration {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return time.Duration(float64(t.Sub(m.skewed.Now())) / m.rate)
-}
-
 // pass returns at once, or when the machine goes on.
 func (m *machine) pass() {
 	for {
@@ -85,15 +78,16 @@ func (m *machine) halt(asleep bool) (goOn func()) {
 	}
 }
 
-// wakeStep parts the timers that ring when a machine goes on, so that their order is always the same.
-const wakeStep = 1031 * time.Nanosecond
+// wake is how long a machine takes to go on. Timers that were due ring together then, so that nothing depends
+// on which of them was set first.
+const wake = 1031 * time.Nanosecond
 
 // goOn needs mu.
 func (m *machine) goOn() {
 	close(m.going)
 	m.going = nil
-	for i, t := range m.due {
-		t.set(time.Duration(i+1) * wakeStep)
+	for _, t := range m.due {
+		t.set(wake)
 	}
 	m.due = nil
 }
@@ -113,8 +107,9 @@ type machineTimer struct {
 	rings   chan time.Time
 
 	armed bool
-	round int           // counts the armings, so that an old alarm is not taken for a new one
-	slept time.Duration // of the machine, up to where it is accounted for
+	round int           // counts the alarms, so that an old one is not taken for the last
+	at    time.Time     // when it is to ring, unless the machine sleeps until then
+	slept time.Duration // of the machine, as far as at allows for it
 	alarm *time.Timer
 }
 
@@ -123,7 +118,9 @@ func (t *machineTimer) C() <-chan time.Time { return t.rings }
 func (t *machineTimer) arm(d time.Duration) {
 	t.armed = true
 	t.slept = t.machine.slept
-	t.set(t.machine.real(d))
+	wait := t.machine.real(d)
+	t.at = time.Now().Add(wait)
+	t.set(wait)
 }
 
 func (t *machineTimer) set(after time.Duration) {
@@ -145,7 +142,8 @@ func (t *machineTimer) ring() {
 		m.due = append(m.due, t)
 	case missed > 0:
 		t.slept = m.slept
-		t.set(missed)
+		t.at = t.at.Add(missed)
+		t.set(max(time.Until(t.at), wake))
 	default:
 		t.armed = false
 		t.rings <- time.Now()

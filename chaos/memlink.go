@@ -2,6 +2,8 @@ package chaos
 
 import (
 	"context"
+	"fmt"
+	"hash/fnv"
 	"math"
 	"slices"
 	"sync"
@@ -22,8 +24,7 @@ type memLink struct {
 	mu        sync.Mutex
 	up, down  memWay
 	broken    chan struct{} // closed by the next reset, and then replaced
-	asked     uint64
-	waiting   int // requests that nobody has answered
+	waiting   int           // requests that nobody has answered
 	drops     int
 	duplicate []time.Duration
 	sample    memSample
@@ -87,10 +88,9 @@ func (l *memLink) Ask(ctx context.Context, batch []quorum.Op) []quorum.Answer {
 func (l *memLink) write(batch []quorum.Op) *memMessage {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.asked++
 	l.waiting++
 	m := &memMessage{
-		number: l.asked, ops: slices.Clone(batch),
+		ops:    slices.Clone(batch),
 		limits: make([]time.Duration, len(batch)), slacks: make([]time.Duration, len(batch)),
 		sent: l.machine.Now(), broken: l.broken, reply: make(chan []quorum.Answer, 1),
 	}
@@ -99,7 +99,18 @@ func (l *memLink) write(batch []quorum.Op) *memMessage {
 			m.limits[i], m.slacks[i] = l.sample.limit(op.NotAfter)
 		}
 	}
+	m.number = numberOf(m)
 	return m
+}
+
+// numberOf tells a message from all others of its link by what it says, and not by which of two goroutines
+// came first.
+func numberOf(m *memMessage) uint64 {
+	h := fnv.New64a()
+	for _, op := range m.ops {
+		_, _ = fmt.Fprintf(h, "%d %d %q %q;", m.sent, op.Kind, op.Key, op.Value)
+	}
+	return h.Sum64()
 }
 
 // limit translates an instant of the client's clock into the node's time. It may be too late by slack, if

@@ -19,8 +19,9 @@ type Memory struct {
 	journeys sync.WaitGroup
 }
 
-// NewMemory returns a cluster in memory, for a synctest bubble: it is made, run and closed inside one. The
-// seed chooses how long each message takes.
+// NewMemory returns a cluster in memory. In a synctest bubble, where it is made, run and closed inside one, a
+// run takes no time and repeats itself; outside of any it takes the time it takes. The seed chooses how long
+// each message is under way.
 //
 // It can make every fault, and is the only one that can make [Duplicate]: here each request travels for
 // itself, may arrive before an earlier one, and twice.
@@ -123,7 +124,8 @@ var (
 )
 
 // fault makes a fault of a node.
-func (s *memServer) fault(f Fault) (mend func(), err error) {
+func (s *memServer) fault(f Fault) (func(), error) {
+	var mend func()
 	s.meets.arm(f.Kind)
 	s.mu.Lock()
 	defer s.mu.Unlock()

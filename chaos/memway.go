@@ -101,7 +101,8 @@ func (l *memLink) unique(m *memMessage, dir int, wait time.Duration) time.Durati
 }
 
 // fault makes a fault of a link.
-func (l *memLink) fault(f Fault) (mend func(), err error) {
+func (l *memLink) fault(f Fault) (func(), error) {
+	var mend func()
 	l.meets.arm(f.Kind)
 	switch f.Kind {
 	case Delay:

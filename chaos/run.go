@@ -73,8 +73,9 @@ func (p *play) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// settle is how long a run waits for the last requests before it looks for orphans.
-const settle = 100 * time.Millisecond
+// settle is how long a run waits for the last requests before it looks for orphans: longer than a message takes
+// in a simulation, and shorter than most TTLs, after which an orphan is gone.
+const settle = 400 * time.Millisecond
 
 // act runs the load, and the faults while it runs.
 func (p *play) act(ctx context.Context) error {

@@ -81,24 +81,28 @@ const (
 
 // validate returns what is wrong with the fault in a run of so many nodes and clients.
 func (f Fault) validate(nodeCount, clientCount int) error {
-	hits, known := kinds[f.Kind]
 	switch {
-	case !known:
+	case kinds[f.Kind] == 0:
 		return errors.New("unknown kind of fault")
 	case f.At < 0 || f.For < 0:
 		return fmt.Errorf("it begins at %v and lasts %v: neither may be negative", f.At, f.For)
-	case hits != clients && len(f.Nodes) == 0:
+	case (f.Kind == ClockRate || f.Kind == ClientRate) && f.Amount <= 0:
+		return fmt.Errorf("rate %v is not positive", f.Amount)
+	}
+	return f.validateVictims(nodeCount, clientCount)
+}
+
+func (f Fault) validateVictims(nodeCount, clientCount int) error {
+	hits := kinds[f.Kind]
+	switch {
+	case (hits != clients || f.Kind == OtherNodes) && len(f.Nodes) == 0:
 		return errors.New("it names no node")
 	case hits == clients && len(f.Clients) == 0 && f.On == "":
 		return errors.New("it names no client")
-	case f.Kind == OtherNodes && len(f.Nodes) == 0:
-		return errors.New("it does not say which nodes the clients use")
 	case outside(f.Nodes, nodeCount):
 		return fmt.Errorf("nodes %v: there are %d, from 0 on", f.Nodes, nodeCount)
 	case outside(f.Clients, clientCount):
 		return fmt.Errorf("clients %v: there are %d, from 0 on", f.Clients, clientCount)
-	case (f.Kind == ClockRate || f.Kind == ClientRate) && f.Amount <= 0:
-		return fmt.Errorf("rate %v is not positive", f.Amount)
 	}
 	return nil
 }

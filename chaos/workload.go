@@ -11,7 +11,7 @@ type Manner struct {
 	_ struct{}
 
 	// Rest is the longest pause between two attempts, and Hold the longest that a lease is kept which
-	// nothing else is said of. Default: a twentieth and a quarter of the TTL.
+	// nothing else is said of. Default: a twentieth and a tenth of the TTL.
 	Rest, Hold time.Duration
 	// Wait is the share of attempts that wait for a held lock, and Hurry that of attempts whose context
 	// ends in the middle of it.
@@ -20,7 +20,7 @@ type Manner struct {
 	// used to their last microsecond, and Extend that of leases which are extended shortly before their
 	// end, and then used to the last microsecond.
 	Renew, Whole, Extend float64
-	// Abandon is the share of leases that are never released.
+	// Abandon is the share of leases without renewal that are never released.
 	Abandon float64
 }
 
@@ -32,7 +32,7 @@ func Contend(manner Manner) func(ctx context.Context, c *Client) {
 			m.Rest = c.load.TTL / 20
 		}
 		if m.Hold == 0 {
-			m.Hold = c.load.TTL / 4
+			m.Hold = c.load.TTL / 10
 		}
 		w := contender{Manner: m, Client: c}
 		for w.Sleep(ctx, w.dice.UpTo(m.Rest)) {
@@ -73,7 +73,7 @@ func (w *contender) round(ctx context.Context) {
 		return
 	}
 	w.keep(ctx, held, use)
-	if w.dice.Share(w.Abandon) && !w.Calm() {
+	if w.dice.Share(w.Abandon) && !terms.Renew && !w.Calm() {
 		return
 	}
 	// A client that is told to stop still gives back what it has.

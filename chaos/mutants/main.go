@@ -47,7 +47,7 @@ func run(ctx context.Context, dir, pick string) (bool, error) {
 		return false, err
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "MUTANT\tVERDICT\tBY\tTOOK")
+	_, _ = fmt.Fprintln(table, "MUTANT\tVERDICT\tBY\tSEEDS\tTOOK")
 	tried, killed := 0, 0
 	for _, m := range mutants {
 		if !wanted.MatchString(m.name) {
@@ -59,7 +59,7 @@ func run(ctx context.Context, dir, pick string) (bool, error) {
 		if v.killed {
 			killed++
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%.1fs\n", m.name, v.word(), v.by, time.Since(start).Seconds())
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%.1fs\n", m.name, v.word(), v.by, v.seeds, time.Since(start).Seconds())
 		_ = table.Flush() // as the run goes on
 		if !v.killed {
 			fmt.Fprintln(os.Stderr, v.detail)

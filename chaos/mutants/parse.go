@@ -10,18 +10,20 @@ import (
 //	# name: what is broken, and what that would do
 //	file: quorum/claim.go
 //	test: ./quorum TestOrphans
-//	test: ./chaos TestSimulation
+//	seeds: memory/edge
 //	<<<<
 //	the lines to replace, which stand in the file exactly once
 //	====
 //	the lines to put there
 //	>>>>
 //
-// It is killed if one of its tests fails. Lines between mutants are comments.
+// It is killed if one of its tests fails and, where it names seeds, if the simulation fails, too, on some seed
+// of that simulator and profile. Lines between mutants are comments.
 type mutant struct {
 	name, about string
 	file        string
 	tests       []suite
+	seeds       string
 	old, new    string
 }
 
@@ -85,6 +87,9 @@ func (m *mutant) header(line string) *mutant {
 	if test, ok := strings.CutPrefix(line, "test: "); ok {
 		pkg, tests, _ := strings.Cut(test, " ")
 		m.tests = append(m.tests, suite{pkg, tests})
+	}
+	if seeds, ok := strings.CutPrefix(line, "seeds: "); ok {
+		m.seeds = seeds
 	}
 	return m
 }

@@ -16,6 +16,7 @@ import (
 type verdict struct {
 	killed bool
 	by     string // the test that failed
+	seeds  string // how many seeds the simulation needed
 	detail string // what was seen, if it was not killed
 }
 
@@ -26,13 +27,21 @@ func (v verdict) word() string {
 	return "LIVES"
 }
 
-// try runs the mutant's tests, one suite after another, until one fails.
+// try runs the mutant's tests, one suite after another, until one fails, and then the simulation.
 func try(ctx context.Context, m mutant) verdict {
 	overlay, clean, err := m.overlay()
 	if err != nil {
 		return verdict{detail: err.Error()}
 	}
 	defer clean()
+	v := m.tested(ctx, overlay)
+	if v.killed && m.seeds != "" {
+		v = m.simulated(ctx, overlay, v)
+	}
+	return v
+}
+
+func (m *mutant) tested(ctx context.Context, overlay string) verdict {
 	for _, s := range m.tests {
 		out, failed := s.run(ctx, overlay)
 		if !failed {
@@ -44,6 +53,21 @@ func try(ctx context.Context, m mutant) verdict {
 		return verdict{detail: fmt.Sprintf("mutant %q is no variant of the program:\n%s", m.name, out)}
 	}
 	return verdict{detail: fmt.Sprintf("mutant %q passes %v", m.name, m.tests)}
+}
+
+// simulated looks how many seeds the simulation needs, after v has found that tests see the mutant.
+func (m *mutant) simulated(ctx context.Context, overlay string, v verdict) verdict {
+	simulator, profile, _ := strings.Cut(m.seeds, "/")
+	s := suite{pkg: "./chaos", tests: fmt.Sprintf("^TestSimulation$/^%s$/^%s$", simulator, profile)}
+	out, failed := s.run(ctx, overlay)
+	if !failed {
+		return verdict{detail: fmt.Sprintf("mutant %q passes the simulation %s", m.name, m.seeds)}
+	}
+	v.seeds = "hangs"
+	if found := failedSeed.FindStringSubmatch(out); found != nil {
+		v.seeds = found[1] + " of " + m.seeds
+	}
+	return v
 }
 
 // overlay writes the broken file and the overlay that puts it in place.
@@ -87,14 +111,16 @@ func (s suite) run(ctx context.Context, overlay string) (out string, failed bool
 	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-count=1", "-failfast", "-timeout", "120s",
 		"-run", s.tests, s.pkg)
 	cmd.Stdout, cmd.Stderr = &buf, &buf
+	cmd.Env = append(os.Environ(), "REDLOCK_SHRINK=no")
 	err := cmd.Run()
 	return buf.String(), err != nil
 }
 
 var (
-	failLine  = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
-	panicLine = regexp.MustCompile(`(?m)^panic: (test timed out|deadlock)`)
-	inTest    = regexp.MustCompile(`(?m)^\s+(Test\S+) \(`)
+	failLine   = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
+	panicLine  = regexp.MustCompile(`(?m)^panic: (test timed out|deadlock)`)
+	failedSeed = regexp.MustCompile(`seed (\d+) fails`)
+	inTest     = regexp.MustCompile(`(?m)^\s+(Test\S+) \(`)
 )
 
 // failedTest finds in go test's output which test failed, and "" if none did: then the variant did not

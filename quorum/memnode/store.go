@@ -55,8 +55,11 @@ func (s *store) report(op quorum.Op, now, until clock.Instant) {
 	if s.audit == nil {
 		return
 	}
-	before, _ := s.get(op.Key, now)
-	s.audit(Change{Op: op, At: time.Duration(now), Before: before.value, Kept: max(until.Sub(now), 0)})
+	change := Change{Op: op, At: time.Duration(now), Kept: max(until.Sub(now), 0)}
+	if before, found := s.get(op.Key, now); found {
+		change.Before = before.value
+	}
+	s.audit(change)
 }
 
 // smallStore is not worth sweeping.

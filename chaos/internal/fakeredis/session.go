@@ -99,6 +99,7 @@ func (s *session) awaitRunning() bool {
 		if resumed == nil || !alive {
 			return alive
 		}
+		s.arrivedLate()
 		select {
 		case <-resumed:
 		case <-s.server.closed:
@@ -117,6 +118,13 @@ func (s *session) state() (resumed <-chan struct{}, alive bool) {
 	return srv.resumed, !srv.shut && srv.life == s.life
 }
 
+func (s *session) arrivedLate() {
+	l := s.cable.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.effects.Late++
+}
+
 // standInLine waits for an instant that no other connection has, so that those which were paused
 // together go on one by one.
 func (s *session) standInLine() {
@@ -132,7 +140,6 @@ func (s *session) lateness() time.Duration {
 	l := s.cable.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.effects.Late++
 	d, present := s.cable.up.dice(), now()
 	return time.Duration(s.cable.up.ownInstant(present+1+int64(d.UpTo(spread))) - present)
 }
