@@ -24,10 +24,10 @@ FUZZTIME ?= 30s
 
 .PHONY: help
 help: ## list the targets (this text)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: redis standalone ## all tests of each module, race detector on: the command to run before a commit
+test: redis simulate standalone ## all tests of each module, race detector on: the command to run before a commit
 	$(EACH) --nested go test $(RACE) ./...
 
 .PHONY: race
@@ -37,6 +37,10 @@ race: redis ## the same tests COUNT times (3), uncached and in random order
 .PHONY: prove
 prove: redis ## the figures this project claims, measured in full, one package at a time
 	REDLOCK_PROVE=1 $(EACH) go test -count=1 -v -timeout 60m -p 1 -run '^TestProve' ./...
+
+.PHONY: simulate
+simulate: ## the simulation, on seeds 1 to 50 of each kind; FIRST and LAST choose others
+	scripts/simulate
 
 .PHONY: mutants
 mutants: redis ## broken variants of the lock, each of which some test must notice

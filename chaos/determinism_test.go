@@ -26,7 +26,7 @@ func hashes(t *testing.T, few int) []string {
 }
 
 // repeated is how many seeds of each profile are played again.
-const repeated = 17
+const repeated = 12
 
 // printHashes makes the test print its hashes for another process.
 const printHashes = "REDLOCK_PRINT_HASHES"

@@ -6,7 +6,8 @@ import "time"
 type Kind string
 
 // The kinds of events. Those that begin something are recorded before it happens, and those that end it
-// after: an error of the recording then makes intervals longer, never shorter, and a judge stricter.
+// after. What lies between is longer in the history than it was, and a lease, which lasts from Acquired to the
+// last proof of its validity, is shorter: a judge that finds two of them at once has found two.
 const (
 	// AcquireInvoked: a client is about to ask for the lock. Acquired or Refused ends it.
 	AcquireInvoked Kind = "acquire-invoked"
@@ -51,6 +52,8 @@ const (
 	Healed Kind = "healed"
 	// Ended: the clients have stopped. Only looks at the nodes follow.
 	Ended Kind = "ended"
+	// Looked: every node was looked at, and whatever was there is told by Found events before this one.
+	Looked Kind = "looked"
 )
 
 // An Event is one line of a [History]. Fields that its kind does not speak of are zero.

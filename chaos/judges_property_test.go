@@ -67,6 +67,7 @@ func newWorld(t *rapid.T) *world {
 	w.healed = time.Duration(rapid.Int64Range(0, int64(w.firstEnd())).Draw(t, "healed"))
 	w.other(Event{At: w.healed, Kind: Healed})
 	w.other(Event{At: w.ended, Kind: Ended})
+	w.other(Event{At: w.ended + 2, Kind: Looked})
 	return w
 }
 

@@ -228,7 +228,10 @@ func TestJudgesOnKnownHistories(t *testing.T) {
 			1ms n1 found value=a left=1s
 			2ms - ended
 			3ms - healed
+			4ms - looked
 		`, map[string]edit{
+			"at which nobody looks":         {"4ms - looked", "4ms - healed", "nobody looked"},
+			"before which somebody looks":   {"1ms n1 found", "1ms - looked\n 1ms n1 found", ""},
 			"a key after it":                {"3ms - healed", "3ms n1 found value=a left=1s", "node n1 still has"},
 			"a key after one of them":       {"1ms n1 found", "0ms - ended\n 1ms n1 found", ""},
 			"a key at the same time, after": {"3ms - healed", "2ms n1 found value=a", "still has"},
@@ -441,7 +444,7 @@ func TestDefault(t *testing.T) {
 	if !with(Default(Bounds{Nodes: 5, Idle: time.Second}), "liveness") {
 		t.Error("liveness is not judged, in spite of its bound")
 	}
-	legal := parse(t, twoInTurn+"80ms - healed\n90ms - ended")
+	legal := parse(t, twoInTurn+"80ms - healed\n90ms - ended\n91ms - looked")
 	for _, i := range Default(Bounds{Nodes: 5, Lifetime: time.Second, Idle: time.Second}) {
 		if got := i.Check(legal); got != nil {
 			t.Errorf("%s: %q on a legal history", i.Name, texts(got))

@@ -28,6 +28,7 @@ type memLink struct {
 	drops     int
 	duplicate []time.Duration
 	sample    memSample
+	taken     map[int64]bool // instants at which messages are to arrive
 }
 
 // A memSample is one exchange: the node's clock was at node at some instant from sent to received on the
@@ -53,6 +54,7 @@ func newMemLink(m *Memory, client int, s *memServer) *memLink {
 		memory: m, client: client, machine: m.machines[client], server: s,
 		meets:  newMeets(m.recorder, ClientName(client), NodeName(s.number)),
 		broken: make(chan struct{}),
+		taken:  make(map[int64]bool),
 	}
 	now := l.machine.Now()
 	l.sample = memSample{sent: now, received: now, node: s.node.Time()}

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -93,11 +94,20 @@ func (l *memLink) obstacle(dir int, d *dice.Dice) time.Duration {
 // at the same time, so that nothing depends on who is served first.
 const instants = 1 << 13
 
-// unique stretches a wait to the next instant that belongs to the message.
+// unique stretches a wait to the next instant that belongs to the message and to no other.
 func (l *memLink) unique(m *memMessage, dir int, wait time.Duration) time.Duration {
 	class := int64((((l.client%32)*16+l.server.number%16)*2+dir)*8) + int64(m.number%8) //nolint:gosec // small
-	at := time.Now().UnixNano() + int64(wait)
-	return wait + time.Duration((class-at%instants+instants)%instants)
+	present := time.Now().UnixNano()
+	at := present + int64(wait)
+	at += (class - at%instants + instants) % instants
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	maps.DeleteFunc(l.taken, func(other int64, _ bool) bool { return other < present })
+	for l.taken[at] {
+		at += instants
+	}
+	l.taken[at] = true
+	return time.Duration(at - present)
 }
 
 // fault makes a fault of a link.

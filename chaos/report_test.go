@@ -38,6 +38,7 @@ const paused = `
 	310ms c1/2 release-invoked held left=91ms
 	312ms c1/2 released
 	400ms - ended
+	401ms - looked
 `
 
 func pausedScenario() Scenario {

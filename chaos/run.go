@@ -70,6 +70,7 @@ func (p *play) run(ctx context.Context) (err error) {
 	if err := p.cluster.Look(ctx); err != nil {
 		return fmt.Errorf("chaos: looking at the nodes: %w", err)
 	}
+	p.recorder.Append(Event{Kind: Looked})
 	return nil
 }
 
