@@ -2,10 +2,13 @@ package peers
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,19 +27,49 @@ var kinds = []struct {
 	{"redsync", Redsync},
 }
 
-// contention is a scenario of clients that wait for one lock.
+// contention is a scenario of clients that wait for locks.
 func contention(name, about string, d time.Duration) chaos.Scenario {
 	return chaos.Scenario{
 		Name: name, About: about,
 		Nodes: 5,
 		Load: chaos.Load{
-			Clients: 4, Locks: []string{"job"}, TTL: 2 * time.Second,
-			Work: chaos.Contend(chaos.Manner{Wait: 0.9, Hold: time.Second, Extend: 0.1}),
+			Clients: 4, Locks: []string{"a", "b", "c", "d", "e", "f"}, TTL: 2 * time.Second, Work: queue,
 		},
 		For:   d,
 		Holds: chaos.Default(chaos.Bounds{Nodes: 5, Lifetime: 2 * time.Second, Late: 2 * time.Second}),
 		Least: chaos.Coverage{Acquired: 1},
 	}
+}
+
+// queue waits for each of the locks at once, as a service does that has more than one thing to do. So it has
+// several connections, and what one of them still has under way is overtaken by what goes through another.
+func queue(ctx context.Context, c *chaos.Client) {
+	var all sync.WaitGroup
+	for _, name := range c.Load().Locks {
+		all.Go(func() {
+			for c.Sleep(ctx, rand.N(20*time.Millisecond)) {
+				visit(ctx, c, name)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// visit holds the lock for up to half its TTL.
+func visit(ctx context.Context, c *chaos.Client, name string) {
+	ttl := c.Load().TTL
+	asking, cancel := context.WithTimeout(ctx, 2*ttl)
+	held, err := c.Acquire(asking, name, chaos.Terms{TTL: ttl, Wait: true})
+	cancel()
+	if err != nil {
+		return
+	}
+	const looks = 10
+	for hold, look := rand.N(ttl/2), 0; look < looks && c.Sleep(ctx, hold/looks) && held.Observe(); look++ {
+	}
+	releasing, cancel := context.WithTimeout(context.WithoutCancel(ctx), ttl)
+	defer cancel()
+	_ = held.Release(releasing) // what comes of it is in the history
 }
 
 // lateRequests delays, every now and then, what one client sends within a moment, for longer than a try may
