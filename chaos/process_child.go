@@ -16,7 +16,8 @@ import (
 )
 
 // A child is a client in a process of its own, as its parent sees it. The child reads from its standard input
-// a line when the faults are over, and its end as the word to stop; it writes events to its standard output.
+// a line when the faults are over, and its end as the word to stop; it writes events to its standard output, and
+// a last line once it is done.
 type child struct {
 	name     string
 	recorder *Recorder
@@ -26,6 +27,7 @@ type child struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 	words tailWriter // what it says on its standard error
+	done  bool       // it has said so
 	broke error      // what was wrong with its events or its end; read after ended
 
 	mu     sync.Mutex
@@ -88,8 +90,12 @@ func (c *child) adopt(events io.Reader) error {
 		switch {
 		case err == nil:
 			failed = errors.Join(failed, c.adoptLine(text))
-		case len(text) > 0 && !c.wasKilled():
+		case c.wasKilled():
+			return failed
+		case len(text) > 0:
 			return errors.Join(failed, fmt.Errorf("its last event is cut off: %q", text))
+		case !c.done:
+			return errors.Join(failed, errors.New("it ended in the middle of its work"))
 		default:
 			return failed
 		}
@@ -97,6 +103,10 @@ func (c *child) adopt(events io.Reader) error {
 }
 
 func (c *child) adoptLine(text []byte) error {
+	if string(text) == doneLine {
+		c.done = true
+		return nil
+	}
 	event, err := parseEvent(text)
 	switch {
 	case err != nil:

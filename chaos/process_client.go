@@ -18,8 +18,11 @@ import (
 // clientSpecVariable is the environment variable that makes a program a client, and tells it which.
 const clientSpecVariable = "REDLOCK_CHAOS_CLIENT"
 
-// calmLine is what a client is told when the faults are over.
-const calmLine = "calm\n"
+// calmLine is what a client is told when the faults are over, and doneLine what it says when it has done all.
+const (
+	calmLine = "calm\n"
+	doneLine = "done\n"
+)
 
 // A clientSpec is all that a client in a process of its own has to know.
 type clientSpec struct {
@@ -89,7 +92,11 @@ func (s clientSpec) run(load Load, stdin io.Reader, stdout io.Writer) error {
 	load.Work(ctx, c)
 	err = c.close()
 	<-ctx.Done() // who ends before that has crashed, as far as the run can tell
-	return errors.Join(err, r.Err())
+	if err = errors.Join(err, r.Err()); err != nil {
+		return err
+	}
+	_, err = io.WriteString(stdout, doneLine)
+	return err
 }
 
 // member is the client's place in the run.

@@ -15,8 +15,8 @@ import (
 //
 // All events carry the time of one clock, CLOCK_MONOTONIC, which all processes of a machine share. A client
 // writes an event out before what it announces, and after what it reports. [StopClient] is SIGSTOP, and begins
-// once every thread stands still. A client that ends before it is told to, whatever its exit code says, is an
-// error of the run. No client outlives the run, nor, on Linux, the process that runs it.
+// once every thread stands still. A client that ends before it is told to, or without having done all, is an
+// error of the run, whatever its exit code says. No client outlives the run, nor, on Linux, the process that runs it.
 //
 // # Limits
 //

@@ -141,6 +141,7 @@ func TestServersThatForgetAreCaught(t *testing.T) {
 	needsServers(t)
 	s := mixed(0, 3*time.Second)
 	s.Name, s.About = "forgetful", "a majority forgets a lock the moment it was acquired"
+	s.Calm = time.Second
 	s.Load.Locks, s.Load.Work = []string{"a"}, Contend(Manner{Hold: time.Second, Rest: 10 * time.Millisecond})
 	s.Breaks, s.Holds = []Invariant{MutualExclusion}, []Invariant{WellFormed}
 	s.Schedule = nil
@@ -173,7 +174,7 @@ func TestClientsThatEndTooEarly(t *testing.T) {
 	needsOneTimeLine(t)
 	for name, want := range map[string]string{
 		"crash":   "the client crashes",
-		"leave":   "it ended before it was told to",
+		"leave":   "it ended in the middle of its work",
 		"cut":     "its last event is cut off",
 		"unknown": "no load for scenario",
 	} {
