@@ -55,10 +55,13 @@ func (b busy) Acquire(ctx context.Context, name string, terms chaos.Terms) (chao
 // spread uses a dozen connections at once, if not so many are idle.
 func spread(ctx context.Context, c *redis.Client) {
 	const connections = 12
+	var used []*redis.Conn
 	for range connections - int(c.PoolStats().IdleConns) {
-		conn := c.Conn()
-		defer conn.Close()
-		conn.Ping(ctx)
+		used = append(used, c.Conn())
+		used[len(used)-1].Ping(ctx) // keeps the connection until Close
+	}
+	for _, conn := range used {
+		conn.Close()
 	}
 }
 
