@@ -133,16 +133,44 @@ func (p *Processes) addresses(client int, nodes []int) []string {
 	return list
 }
 
-// Look asks every server, past the proxies, which locks it keeps. Keys that this project's lock keeps as
-// records of its own are none.
+// Look asks every server, past the proxies, which locks it keeps, and tells of those that are still there when
+// the load's TTL is over: a client whose release did not get through, as on a busy machine, rightly leaves its
+// keys until then. Keys that this project's lock keeps as records of its own are no locks.
 func (p *Processes) Look(ctx context.Context) error {
-	var errs []error
-	for _, n := range p.nodes {
-		if err := n.look(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", n.name, err))
+	for patience := p.Now() + p.load.TTL + lookPause; ; {
+		found, err := p.glance(ctx)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 || p.Now() > patience {
+			for _, e := range found {
+				p.recorder.Append(e)
+			}
+			return nil
+		}
+		if err := sleep(ctx, lookPause); err != nil {
+			return err
 		}
 	}
-	return errors.Join(errs...)
+}
+
+// lookPause is the time between two glances at the servers.
+const lookPause = 50 * time.Millisecond
+
+// glance returns what the servers keep now.
+func (p *Processes) glance(ctx context.Context) ([]Event, error) {
+	var (
+		found []Event
+		errs  []error
+	)
+	for _, n := range p.nodes {
+		keys, err := n.keys(ctx)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", n.name, err))
+		}
+		found = append(found, keys...)
+	}
+	return found, errors.Join(errs...)
 }
 
 // Close ends the proxies and the servers, and removes what they wrote.

@@ -92,7 +92,7 @@ func (s clientSpec) run(load Load, stdin io.Reader, stdout io.Writer) error {
 	load.Work(ctx, c)
 	err = c.close()
 	<-ctx.Done() // who ends before that has crashed, as far as the run can tell
-	if err = errors.Join(err, r.Err()); err != nil {
+	if err := errors.Join(err, r.Err()); err != nil {
 		return err
 	}
 	_, err = io.WriteString(stdout, doneLine)

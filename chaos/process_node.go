@@ -176,38 +176,42 @@ func (n *processNode) met(kind FaultKind, did bool) {
 // recordPrefix begins the keys under which this project's lock keeps records on the nodes that are no locks.
 const recordPrefix = "redlock:"
 
-// look tells of every lock.
-func (n *processNode) look(ctx context.Context) error {
-	return n.ask(ctx, func(ctx context.Context, c *redis.Client) error {
-		keys := c.Scan(ctx, 0, "", 0).Iterator()
-		for keys.Next(ctx) {
-			if strings.HasPrefix(keys.Val(), recordPrefix) {
+// keys returns every lock, as what was [Found].
+func (n *processNode) keys(ctx context.Context) (found []Event, err error) {
+	err = n.ask(ctx, func(ctx context.Context, c *redis.Client) error {
+		list := c.Scan(ctx, 0, "", 0).Iterator()
+		for list.Next(ctx) {
+			if strings.HasPrefix(list.Val(), recordPrefix) {
 				continue
 			}
-			if err := n.tell(ctx, c, keys.Val()); err != nil {
+			e, there, err := n.key(ctx, c, list.Val())
+			if err != nil {
 				return err
 			}
+			if there {
+				found = append(found, e)
+			}
 		}
-		return keys.Err()
+		return list.Err()
 	})
+	return found, err
 }
 
-// tell records what is under the key, if it is still there.
-func (n *processNode) tell(ctx context.Context, c *redis.Client, key string) error {
+// key returns what is under the key, if it is still there.
+func (n *processNode) key(ctx context.Context, c *redis.Client, key string) (e Event, there bool, err error) {
 	var (
 		value *redis.StringCmd
 		left  *redis.DurationCmd
 	)
-	_, err := c.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
+	_, err = c.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 		value, left = pipe.Get(ctx, key), pipe.PTTL(ctx, key)
 		return nil
 	})
 	switch {
 	case errors.Is(err, redis.Nil):
-		return nil
+		return Event{}, false, nil
 	case err != nil:
-		return fmt.Errorf("key %q: %w", key, err)
+		return Event{}, false, fmt.Errorf("key %q: %w", key, err)
 	}
-	n.recorder.Append(Event{Kind: Found, Node: n.name, Name: key, Value: value.Val(), Remaining: max(left.Val(), -1)})
-	return nil
+	return Event{Kind: Found, Node: n.name, Name: key, Value: value.Val(), Remaining: max(left.Val(), -1)}, true, nil
 }

@@ -252,21 +252,19 @@ func set(t *testing.T, c *redis.Client, key string) error {
 	return c.Set(ctx, key, "x", time.Minute).Err()
 }
 
-// found is what a look tells.
-func found(t *testing.T, p *Processes, r *Recorder) []string {
+// found is what the servers keep.
+func found(t *testing.T, p *Processes) []string {
 	t.Helper()
-	before := len(r.History())
-	if err := p.Look(t.Context()); err != nil {
+	events, err := p.glance(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
 	var keys []string
-	for _, e := range r.History()[before:] {
-		if e.Kind == Found {
-			keys = append(keys, e.Name)
-		}
+	for _, e := range events {
+		keys = append(keys, e.Name)
 	}
 	slices.Sort(keys)
-	return keys
+	return slices.Compact(keys)
 }
 
 func met(r *Recorder, kind FaultKind) bool {
@@ -298,7 +296,7 @@ func TestFaultsOfProcesses(t *testing.T) {
 			if kind != KillWiped && !met(r, kind) {
 				t.Error("nobody was told that it was met")
 			}
-			keys := found(t, p, r)
+			keys := found(t, p)
 			if !slices.Contains(keys, "after") {
 				t.Errorf("keys %q: want the last one", keys)
 			}
@@ -344,18 +342,18 @@ func TestFaultsThatAreOverAtOnce(t *testing.T) {
 	if !met(r, Reset) {
 		t.Error("the open connection was not reset")
 	}
-	if got := found(t, p, r); !slices.Equal(got, []string{"before"}) {
+	if got := found(t, p); !slices.Equal(got, []string{"before"}) {
 		t.Errorf("keys %q after a reset", got)
 	}
 	inject(t, p, Fault{Kind: Wipe, Nodes: []int{0}})()
-	if got := found(t, p, r); len(got) > 0 {
+	if got := found(t, p); len(got) > 0 {
 		t.Errorf("keys %q after a wipe", got)
 	}
 }
 
 // A server that is killed while it stands still comes back, and stands still if the pause is not over.
 func TestFaultsOfSeveralKindsOverlap(t *testing.T) {
-	p, r := startProcesses(t)
+	p, _ := startProcesses(t)
 	c := through(t, p)
 	if err := c.Set(t.Context(), "before", "x", 0).Err(); err != nil {
 		t.Fatal(err)
@@ -369,7 +367,7 @@ func TestFaultsOfSeveralKindsOverlap(t *testing.T) {
 		t.Error("the server answers before its pause is over")
 	}
 	resume()
-	if got := found(t, p, r); slices.Contains(got, "before") {
+	if got := found(t, p); slices.Contains(got, "before") {
 		t.Errorf("keys %q: the server was to forget what was before", got)
 	}
 }
@@ -381,6 +379,35 @@ func TestLookNeedsEveryServer(t *testing.T) {
 	defer mend()
 	if err := p.Look(t.Context()); err == nil || !strings.Contains(err.Error(), "n5") {
 		t.Errorf("Look: %v, want an error of n5", err)
+	}
+}
+
+// A look tells of what is still there after a TTL, and of nothing that runs out until then.
+func TestLookTellsWhatStays(t *testing.T) {
+	p, r := startProcesses(t)
+	c := through(t, p)
+	for key, ttl := range map[string]time.Duration{
+		"brief": 500 * time.Millisecond, "long": time.Minute, "endless": 0, "redlock:record": 0,
+	} {
+		if err := c.Set(t.Context(), key, "mine", ttl).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]bool)
+	for _, e := range r.History() {
+		if e.Kind != Found {
+			continue
+		}
+		if e.Value != "mine" || e.Node != "n1" || (e.Remaining < 0) != (e.Name == "endless") {
+			t.Errorf("found %+v", e)
+		}
+		got[e.Name] = true
+	}
+	if len(got) != 2 || !got["long"] || !got["endless"] {
+		t.Errorf("found %v, want the key that lives long and the one without a TTL", got)
 	}
 }
 
