@@ -504,9 +504,34 @@ func TestProveProcesses(t *testing.T) {
 	}
 	_, h := playWell(t, s, NewSeparateProcesses(seed), seed)
 	wantEveryFault(t, s, h)
+	wantEveryClientServed(t, s, h)
 	t.Logf("%d CPUs, %d planned faults, %d events", runtime.NumCPU(), len(s.Schedule), len(h))
 	if path := os.Getenv("REDLOCK_HISTORY"); path != "" {
 		writeHistory(t, path, h)
+	}
+}
+
+// wantEveryClientServed wants that each client gets locks once the faults are over: a fleet that serves others is
+// of no use to a client that cannot reach it any more.
+func wantEveryClientServed(t *testing.T, s Scenario, h History) {
+	t.Helper()
+	healed, _ := healing(h)
+	for client := range s.Load.Clients {
+		var acquired, refused int
+		var last string
+		for _, e := range h {
+			switch {
+			case e.At < healed || e.Client != ClientName(client):
+			case e.Kind == Acquired:
+				acquired++
+			case e.Kind == Refused:
+				refused, last = refused+1, e.Err
+			}
+		}
+		if acquired == 0 {
+			t.Errorf("%s got nothing in a healthy fleet, and was refused %d times, the last time with: %s",
+				ClientName(client), refused, last)
+		}
 	}
 }
 
