@@ -35,8 +35,8 @@ import (
 // it: the same seed twice is not the same history. Nobody can turn the clocks of servers and clients
 // ([ClockRate], [ClockStep], [ClientRate], [SuspendClient]), and a TCP connection repeats nothing
 // ([Duplicate]): these are [ErrCannot], at the start already. Changes of keys are not told, since a server
-// does not say what was there before: [OwnerOnly] and [EveryKeyExpires] are judged in simulations, and see
-// here only what is found at the end.
+// does not say what was there before: [OwnerOnly] has nothing to judge here, and is for simulations, and
+// [EveryKeyExpires] judges what is found at the end.
 type Processes struct {
 	seed     uint64
 	origin   time.Duration
