@@ -50,7 +50,7 @@ var layering = map[string][]string{
 	"chaos/mutants":    {}, // rewrites source files and runs their tests
 	"chaos/containers": {"clock", "quorum/...", "redlock/...", "chaos"},
 	"benchmarks":       {"clock", "quorum/...", "redlock/..."},
-	"benchmarks/peers": {"clock", "quorum/...", "redlock/...", "benchmarks"},
+	"benchmarks/peers": {"clock", "quorum/...", "redlock/...", "benchmarks", "chaos"}, // runs its peers through chaos
 	"cmd/redlock":      {"clock", "quorum/...", "redlock/..."},
 
 	// What users read and copy.

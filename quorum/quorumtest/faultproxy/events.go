@@ -17,6 +17,7 @@ const (
 	Refused      Fault = "refused"       // a new connection
 	ReplyDropped Fault = "reply dropped" // after it was received from the server
 	CommandHeld  Fault = "command held"  // before it was sent to the server
+	Unreachable  Fault = "unreachable"   // the server, by a new connection
 )
 
 // An Event is one fault that took effect.
@@ -38,16 +39,22 @@ type eventLog struct {
 
 	mu     sync.Mutex
 	events []Event
-	counts map[Fault]int
+	counts map[counted]int
 }
 
-func newEventLog() *eventLog { return &eventLog{start: time.Now(), counts: make(map[Fault]int)} }
+// A counted is what is counted by itself.
+type counted struct {
+	fault     Fault
+	direction Direction
+}
+
+func newEventLog() *eventLog { return &eventLog{start: time.Now(), counts: make(map[counted]int)} }
 
 func (l *eventLog) add(e Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.At = time.Since(l.start)
-	l.counts[e.Fault]++
+	l.counts[counted{e.Fault, e.Direction}]++
 	if len(l.events) < maxEvents {
 		l.events = append(l.events, e)
 	}
@@ -62,7 +69,12 @@ func (p *Proxy) Events() []Event {
 
 // Count returns how often a fault took effect.
 func (p *Proxy) Count(f Fault) int {
+	return p.CountIn(0, f) + p.CountIn(ToServer, f) + p.CountIn(ToClient, f)
+}
+
+// CountIn returns how often a fault took effect in one direction, or, for direction 0, on whole connections.
+func (p *Proxy) CountIn(dir Direction, f Fault) int {
 	p.log.mu.Lock()
 	defer p.log.mu.Unlock()
-	return p.log.counts[f]
+	return p.log.counts[counted{f, dir}]
 }

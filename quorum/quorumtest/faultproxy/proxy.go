@@ -125,6 +125,7 @@ func (p *Proxy) serve(client *net.TCPConn) {
 	}
 	server, err := new(net.Dialer).DialContext(p.ctx, "tcp", p.upstream)
 	if err != nil {
+		p.log.add(Event{Fault: Unreachable, Conn: id})
 		reset(client)
 		return
 	}

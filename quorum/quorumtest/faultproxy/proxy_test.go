@@ -230,6 +230,9 @@ func TestTheServersFateIsTheClients(t *testing.T) {
 		e, p := setup(t)
 		e.listener.Close()
 		wantTurnedAway(t, p)
+		if got := p.Count(faultproxy.Unreachable); got != 1 {
+			t.Errorf("counted %d connections that found no server, want 1", got)
+		}
 	})
 }
 
