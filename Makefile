@@ -39,7 +39,7 @@ prove: redis ## the figures this project claims, measured in full, one package a
 	REDLOCK_PROVE=1 $(EACH) go test -count=1 -v -timeout 60m -p 1 -run '^TestProve' ./...
 
 .PHONY: simulate
-simulate: ## the simulation, on seeds 1 to 50 of each kind; FIRST and LAST choose others
+simulate: ## the simulation, on seeds 1 to 40 of each kind; FIRST and LAST choose others
 	scripts/simulate
 
 .PHONY: mutants

@@ -23,7 +23,7 @@ type Profile struct {
 	Scenario func(seed uint64) Scenario
 }
 
-// Profiles returns the three ways in which simulations are drawn. Each finds mistakes that the others do not:
+// Profiles returns the ways in which simulations are drawn. Each finds mistakes that the others do not:
 // see README.md.
 func Profiles() []Profile {
 	return []Profile{
@@ -41,6 +41,11 @@ func Profiles() []Profile {
 			Name: "reactive", About: "a fault at the moment at which somebody acquires, extends or releases",
 			Network:  Network{Least: 50 * time.Microsecond, Most: 500 * time.Microsecond},
 			Scenario: reactiveScenario,
+		},
+		{
+			Name: "litter", About: "attempts that are given up half-way, and keys that would block others for long",
+			Network:  Network{Least: 50 * time.Microsecond, Most: 2 * time.Millisecond, TailShare: 0.05, Tail: 100 * time.Millisecond},
+			Scenario: litterScenario,
 		},
 	}
 }
@@ -95,6 +100,12 @@ func (d *draft) finish(manner Manner, step time.Duration) Scenario {
 	return d.Scenario
 }
 
+// usual are the faults that need no special care, and KillWiped.
+var usual = []FaultKind{
+	Kill, KillWiped, Pause, Delay, SlowReply, Stall, CutAsks, CutReply, Cut, Reset, DropReply, Duplicate,
+	StopClient, SuspendClient,
+}
+
 func randomScenario(seed uint64) Scenario {
 	d := newDraft("random", "faults of all kinds at any time", seed, 1)
 	for range 8 + d.Pick(8) {
@@ -105,20 +116,23 @@ func randomScenario(seed uint64) Scenario {
 	return d.finish(Manner{Wait: 0.3, Hurry: 0.15, Renew: 0.1, Whole: 0.1, Extend: 0.1, Abandon: 0.05}, drawnStep)
 }
 
-// anyFault draws one of the faults that need no special care.
+// anyFault draws a fault of the usual kinds.
 func (d *draft) anyFault() Fault {
-	f := Fault{
-		Kind: []FaultKind{
-			Kill, KillWiped, Pause, Delay, SlowReply, Stall, CutAsks, CutReply, Cut, Reset, DropReply, Duplicate,
-			StopClient, SuspendClient,
-		}[d.Pick(14)],
-		At:  d.UpTo(d.For * 9 / 10),
-		For: d.Between(20*time.Millisecond, 3*d.Load.TTL/2),
-	}
-	d.aim(&f)
+	f := d.fault(usual, 3*d.Load.TTL/2)
 	if f.Kind == KillWiped {
 		d.outlast(&f)
 	}
+	return f
+}
+
+// fault draws a fault of one of the kinds, that lasts up to longest.
+func (d *draft) fault(of []FaultKind, longest time.Duration) Fault {
+	f := Fault{
+		Kind: of[d.Pick(len(of))],
+		At:   d.UpTo(d.For * 9 / 10),
+		For:  d.Between(20*time.Millisecond, longest),
+	}
+	d.aim(&f)
 	return f
 }
 
@@ -221,4 +235,23 @@ func reactiveScenario(seed uint64) Scenario {
 	return d.finish(Manner{
 		Rest: 30 * time.Millisecond, Wait: 0.2, Hurry: 0.05, Renew: 0.1, Whole: 0.15, Extend: 0.15, Abandon: 0.05,
 	}, 0)
+}
+
+// litterScenario draws one in which TTLs are long, so that what an attempt or a lease leaves behind shows: in the
+// end, when nodes have been healthy for much less than a TTL, and as a lock that nobody gets. Nodes do not
+// forget, and requests are not repeated by the network, which the lock does not clean up after.
+func litterScenario(seed uint64) Scenario {
+	d := newDraft("litter", "nothing is left behind, long before its TTL", seed, 4)
+	d.Load.TTL = 10 * time.Second
+	d.Calm = 3 * time.Second
+	for range 10 + d.Pick(10) {
+		f := d.fault([]FaultKind{Kill, Pause, Delay, SlowReply, Stall, CutAsks, CutReply, Cut, Reset, DropReply, StopClient, SuspendClient}, time.Second)
+		if d.Share(0.3) {
+			f.On = []Kind{AcquireInvoked, ReleaseInvoked}[d.Pick(2)]
+		}
+		d.Schedule = append(d.Schedule, f)
+	}
+	s := d.finish(Manner{Rest: 50 * time.Millisecond, Hold: 50 * time.Millisecond, Wait: 0.3, Hurry: 0.4}, 0)
+	s.Holds = Default(Bounds{Nodes: s.Nodes, Lifetime: s.Load.TTL, Idle: 2 * time.Second})
+	return s
 }

@@ -64,7 +64,7 @@ func (w *contender) round(ctx context.Context) {
 	terms := Terms{TTL: w.load.TTL, Renew: use == renewing, Wait: w.dice.Share(w.Wait)}
 	patience := w.load.TTL
 	if w.dice.Share(w.Hurry) {
-		patience = w.dice.UpTo(w.load.TTL / 40)
+		patience = w.dice.UpTo(min(w.load.TTL/40, 50*time.Millisecond))
 	}
 	asking, cancel := context.WithTimeout(ctx, patience)
 	held, err := w.Acquire(asking, name, terms)
