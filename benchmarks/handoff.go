@@ -21,6 +21,7 @@ type HandOffRun struct {
 	Nodes     int            `json:"nodes"`
 	Processes int            `json:"processes"`
 	Hold      float64        `json:"hold_ms"`
+	Think     float64        `json:"think_ms"`
 	Rounds    []HandOffRound `json:"rounds"`
 	Gap       Distribution   `json:"gap"` // over all rounds
 }
@@ -72,7 +73,7 @@ func (s *Suite) HandOff(ctx context.Context) ([]HandOffRun, error) {
 	for i, subject := range subjects {
 		r := &runs[i]
 		r.Subject, r.Nodes, r.Processes = subject.Name(), nodesOf(subject, plan.Nodes), plan.Processes
-		r.Hold = float64(plan.Hold) / float64(time.Millisecond)
+		r.Hold, r.Think = plan.Hold.Seconds()*1000, plan.Think.Seconds()*1000
 		h := newHistogram()
 		for _, gap := range gaps[i] {
 			note(h, gap)
@@ -116,7 +117,7 @@ func (s *Suite) handOffRound(ctx context.Context, subject Subject) (reports []wo
 	defer func() { err = errors.Join(err, g.close()) }()
 	job := workerJob{
 		Subject: subject.Name(), Site: Site{Addrs: g.of(subject).Addrs(), TTL: s.Plan.TTL},
-		Name: "benchmark:hand-off", Hold: plan.Hold, For: plan.For,
+		Name: "benchmark:hand-off", Hold: plan.Hold, Think: plan.Think, For: plan.For,
 	}
 	workers := make([]*worker, 0, plan.Processes)
 	defer func() {

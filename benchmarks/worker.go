@@ -25,6 +25,7 @@ type workerJob struct {
 	Site    Site
 	Name    string
 	Hold    time.Duration
+	Think   time.Duration
 	For     time.Duration
 }
 
@@ -103,6 +104,7 @@ func (j workerJob) compete(ctx context.Context, client Client, clk clock.Clock) 
 		if err := hold.Release(context.WithoutCancel(ctx)); err != nil {
 			r.Failures++
 		}
+		time.Sleep(j.Think)
 	}
 	return r
 }
