@@ -121,15 +121,17 @@ func TinyPlan() Plan {
 	}
 }
 
-// Run measures everything.
+// A step is one scenario.
+type step struct {
+	name string
+	run  func() error
+}
+
+// Run measures everything, or what Only names.
 func (s *Suite) Run(ctx context.Context) (*Results, error) {
 	start := time.Now()
 	r := newResults(ctx, s)
-	err := s.Check(ctx)
-	steps := []struct {
-		name string
-		run  func() error
-	}{
+	steps := []step{
 		{"load", func() (err error) { r.Load, err = s.Load(ctx); return err }},
 		{"own", func() (err error) { r.Own, err = s.Own(ctx); return err }},
 		{"sick", func() (err error) { r.Sick, err = s.Sick(ctx); return err }},
@@ -137,6 +139,12 @@ func (s *Suite) Run(ctx context.Context) (*Results, error) {
 		{"endure", func() (err error) { r.Endure, err = s.Endure(ctx); return err }},
 		{"held", func() (err error) { r.Held, err = s.Held(ctx); return err }},
 	}
+	for _, wanted := range s.Only {
+		if !slices.ContainsFunc(steps, func(step step) bool { return step.name == wanted }) {
+			return nil, fmt.Errorf("benchmarks: no scenario is called %q", wanted)
+		}
+	}
+	err := s.Check(ctx)
 	for _, step := range steps {
 		if err == nil && (len(s.Only) == 0 || slices.Contains(s.Only, step.name)) {
 			err = step.run()

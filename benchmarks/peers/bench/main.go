@@ -24,25 +24,31 @@ import (
 
 func main() {
 	redis.SetLogger(silence{}) // dead nodes are part of what is measured
-	for _, role := range []func() (bool, error){
-		peers.EtcdMember,
-		func() (bool, error) { return benchmarks.Worker(peers.Subjects()) },
-	} {
-		if played, err := role(); played {
-			exit(err)
-		}
+	if played, code := play(); played {
+		os.Exit(code)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	exit(run(ctx, os.Args[1:]))
+	code := complain(run(ctx, os.Args[1:]))
+	stop()
+	os.Exit(code)
 }
 
-func exit(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+// play does the work of a process that the suite has started, and returns its exit code.
+func play() (played bool, code int) {
+	if was, err := peers.EtcdMember(); was {
+		return true, complain(err)
 	}
-	os.Exit(0)
+	worked, err := benchmarks.Worker(peers.Subjects())
+	return worked, complain(err)
+}
+
+// complain says what went wrong, and returns the exit code.
+func complain(err error) int {
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, "bench:", err)
+	return 1
 }
 
 // silence keeps the Redis client library, whose logger is one for the whole program, quiet.
