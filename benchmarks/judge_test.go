@@ -30,11 +30,13 @@ func TestJudgeHandOffs(t *testing.T) {
 		},
 		"one that meets itself": {
 			[]workerReport{{Holds: at(0, 2, 3, 5)}, {}},
-			HandOffRound{Holds: []int{2, 0}}, nil,
+			HandOffRound{Holds: []int{2, 0}},
+			nil,
 		},
 		"two at once": {
 			[]workerReport{{Holds: at(0, 5)}, {Holds: at(4, 6)}},
-			HandOffRound{HandOvers: 1, Overlaps: 1, Holds: []int{1, 1}}, []time.Duration{-time.Millisecond},
+			HandOffRound{HandOvers: 1, Overlaps: 1, Holds: []int{1, 1}},
+			[]time.Duration{-time.Millisecond},
 		},
 	}
 	for name, tc := range tests {

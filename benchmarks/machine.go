@@ -30,7 +30,7 @@ func thisMachine(ctx context.Context) Machine {
 		Redis: "unknown", Revision: revision(ctx),
 	}
 	if out, err := exec.CommandContext(ctx, "redis-server", "--version").Output(); err == nil {
-		for _, word := range strings.Fields(string(out)) {
+		for word := range strings.FieldsSeq(string(out)) {
 			if version, ok := strings.CutPrefix(word, "v="); ok {
 				m.Redis = version
 			}

@@ -164,7 +164,7 @@ func TestPageShowsEveryPlot(t *testing.T) {
 		}
 	}
 	got := draw(t, page.String())
-	if !maps.EqualFunc(got, want, func(a, b drawing) bool { return maps.Equal(a, b) }) {
+	if !maps.EqualFunc(got, want, maps.Equal) {
 		t.Errorf("the page shows\n%v\nwant\n%v", got, want)
 	}
 	for _, text := range []string{"A &lt;fast&gt; one", "made up &amp; never run", "go1", "7.0.15", "2 January 2026", "acquire + release per second"} {

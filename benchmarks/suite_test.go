@@ -1,6 +1,7 @@
 package benchmarks
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -188,7 +189,7 @@ func TestFilesOfResults(t *testing.T) {
 	for _, name := range []string{JSONFile, TextFile, PageFile} {
 		first, err1 := os.ReadFile(filepath.Join(folder, name))
 		other, err2 := os.ReadFile(filepath.Join(second, name))
-		if err := errors.Join(err1, err2); err != nil || string(first) != string(other) || len(first) == 0 {
+		if err := errors.Join(err1, err2); err != nil || !bytes.Equal(first, other) || len(first) == 0 {
 			t.Errorf("%s is not the same after reading and writing the results: %v", name, err)
 		}
 	}

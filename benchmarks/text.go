@@ -59,20 +59,20 @@ func (c LoadCell) writeText(w io.Writer, family string) {
 	}
 }
 
-func (s SickRun) writeText(w io.Writer) {
-	for _, round := range s.Rounds {
+func (r SickRun) writeText(w io.Writer) {
+	for _, round := range r.Rounds {
 		for _, operation := range Operations {
 			healthy, sick := round.Healthy[operation], round.Sick[operation]
 			_, _ = fmt.Fprintf(w, "BenchmarkSick/subject=%s/fault=%s/op=%s %d %.0f healthy-p99-ns %.0f sick-p99-ns %.0f sick-max-ns\n",
-				key(s.Subject), s.Fault, operation, max(sick.Count, 1), float64(healthy.P99)*1000, float64(sick.P99)*1000, float64(sick.Max)*1000)
+				key(r.Subject), r.Fault, operation, max(sick.Count, 1), float64(healthy.P99)*1000, float64(sick.P99)*1000, float64(sick.Max)*1000)
 		}
 	}
 }
 
-func (h HandOffRun) writeText(w io.Writer) {
-	for _, round := range h.Rounds {
+func (r HandOffRun) writeText(w io.Writer) {
+	for _, round := range r.Rounds {
 		_, _ = fmt.Fprintf(w, "BenchmarkHandOff/subject=%s/processes=%d %d %.1f hand-overs/s %.0f gap-p50-ns %.0f worst-wait-ns %.3f jain\n",
-			key(h.Subject), h.Processes, max(round.HandOvers, 1), round.PerSecond(), float64(round.GapP50)*1000,
+			key(r.Subject), r.Processes, max(round.HandOvers, 1), round.PerSecond(), float64(round.GapP50)*1000,
 			float64(round.WorstWait)*1000, round.Jain)
 	}
 }

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -48,18 +48,13 @@ type benchTimes struct {
 	Max   ms    `json:"max_ms"`
 }
 
-// A rate is how often something happened in a second.
+// A rate is how often something happened in a second, with one decimal.
 type rate float64
-
-// MarshalJSON writes a number with one decimal.
-func (r rate) MarshalJSON() ([]byte, error) {
-	return json.RawMessage(fmt.Sprintf("%.1f", float64(r))), nil
-}
 
 func (r rate) String() string { return fmt.Sprintf("%.0f", float64(r)) }
 
 func perSecond(count int64, took time.Duration) rate {
-	return rate(float64(count) / took.Seconds())
+	return rate(math.Round(float64(count)/took.Seconds()*10) / 10)
 }
 
 // String is a table and what to know of it.

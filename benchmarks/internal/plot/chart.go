@@ -167,7 +167,7 @@ func (c Chart) Legend() string {
 		}
 		mark := ""
 		if !c.NoMarks {
-			mark = fmt.Sprintf(`<path class="mark" d="%s" transform="translate(13 7)"/>`, shape(s.Class))
+			mark = `<path class="mark"` + attribute("d", shape(s.Class)) + ` transform="translate(13 7)"/>`
 		}
 		fmt.Fprintf(&b, `<li class="series s%d%s" data-legend="%s"><svg viewBox="0 0 26 14" aria-hidden="true"><path class="line" d="M1 7H25"/>%s</svg>%s</li>`,
 			s.Class, dashed, html.EscapeString(s.Name), mark, html.EscapeString(s.Name))
@@ -186,6 +186,11 @@ func (c Chart) Figure() string {
 	if c.Note != "" {
 		note = `<p class="note">` + html.EscapeString(c.Note) + `</p>`
 	}
-	return fmt.Sprintf(`<figure class="%s" id="%s"><figcaption>%s</figcaption>%s%s%s</figure>`,
-		size, html.EscapeString(c.ID), html.EscapeString(c.Title), c.Legend(), c.SVG(), note)
+	return `<figure` + attribute("class", size) + attribute("id", c.ID) + `><figcaption>` + html.EscapeString(c.Title) + `</figcaption>` +
+		c.Legend() + c.SVG() + note + `</figure>`
+}
+
+// attribute is an attribute of an element, with the blank before it.
+func attribute(name, value string) string {
+	return " " + name + `="` + html.EscapeString(value) + `"`
 }

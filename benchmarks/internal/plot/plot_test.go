@@ -71,8 +71,8 @@ func TestTicks(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := tc.axis.fit(tc.values).ticks
-			close := func(a, b float64) bool { return math.Abs(a-b) < 1e-6*math.Max(1, math.Abs(b)) }
-			if !slices.EqualFunc(got, tc.want, close) {
+			near := func(a, b float64) bool { return math.Abs(a-b) < 1e-6*math.Max(1, math.Abs(b)) }
+			if !slices.EqualFunc(got, tc.want, near) {
 				t.Errorf("fit(%v).ticks = %v, want %v", tc.values, got, tc.want)
 			}
 		})

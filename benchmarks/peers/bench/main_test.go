@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,7 +46,7 @@ func TestBenchWritesResults(t *testing.T) {
 	for _, name := range []string{benchmarks.JSONFile, benchmarks.TextFile, benchmarks.PageFile} {
 		first, err1 := os.ReadFile(filepath.Join(folder, name))
 		second, err2 := os.ReadFile(filepath.Join(again, name))
-		if err1 != nil || err2 != nil || string(first) != string(second) {
+		if err1 != nil || err2 != nil || !bytes.Equal(first, second) {
 			t.Errorf("%s laid out anew is not the same: %v, %v", name, err1, err2)
 		}
 	}
