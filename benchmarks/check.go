@@ -47,6 +47,16 @@ func (s *Suite) checkOn(ctx context.Context, nodes int, subjects []Subject) (err
 	return nil
 }
 
+// checkOwn sees that the lock in memory excludes, of which every client has its own nodes.
+func checkOwn(ctx context.Context, nodes int, ttl time.Duration) (err error) {
+	client, err := InMemory().Open(ctx, Site{Addrs: make([]string, nodes), TTL: ttl})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	return excludes(ctx, client, client)
+}
+
 const (
 	refusedFor = 100 * time.Millisecond // that a held lock is not given to somebody else
 	givenIn    = 10 * time.Second       // that a free one is

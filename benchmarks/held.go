@@ -78,7 +78,7 @@ func (s *Suite) held(ctx context.Context, subject Subject, count int, d time.Dur
 		return run, err
 	}
 	run.Goroutines = runtime.NumGoroutine() - goroutines
-	if keys, err := g.fleet.Keys(ctx); err == nil {
+	if keys, err := g.fleet.Keys(ctx); err == nil && len(keys) > 0 {
 		run.KeysOnMedian = slices.Sorted(slices.Values(keys))[len(keys)/2]
 	}
 	for _, hold := range holds {

@@ -67,6 +67,9 @@ func (s *Suite) Load(ctx context.Context) ([]LoadCell, error) {
 func (s *Suite) Own(ctx context.Context) ([]LoadCell, error) {
 	var cells []LoadCell
 	for _, nodes := range s.Plan.Load.Nodes {
+		if err := checkOwn(ctx, nodes, s.Plan.TTL); err != nil {
+			return nil, err
+		}
 		some, err := s.loadOn(ctx, nodes, []Subject{InMemory()})
 		if err != nil {
 			return nil, err
@@ -148,7 +151,7 @@ func (l *load) describe(nodes int) string {
 func (l *load) cell(nodes int) LoadCell {
 	return LoadCell{
 		Subject: l.subject.Name(), Callers: l.callers, Nodes: nodes, Rounds: l.rounds,
-		Acquire: distribution(l.sum.acquire), Release: distribution(l.sum.release), Both: distribution(l.sum.both),
+		Acquire: coarse(l.sum.acquire), Release: coarse(l.sum.release), Both: distribution(l.sum.both),
 	}
 }
 
@@ -181,9 +184,9 @@ func (l *load) measure(ctx context.Context, d time.Duration, hists stripes) (Loa
 		Bytes:       float64(after.TotalAlloc-before.TotalAlloc) / ops,
 		ClientCPU:   micros(cpu) / Micros(ops),
 		ServerCPU:   micros(used.CPU) / Micros(ops),
-		Commands:    float64(used.Commands-int64(len(l.servers.Addrs()))) / ops,
+		Commands:    float64(used.Commands) / ops,
 		Scripts:     float64(used.scripts()) / ops,
-		ServerReads: float64(used.Reads-int64(len(l.servers.Addrs()))) / ops,
+		ServerReads: float64(used.Reads) / ops,
 		Goroutines:  max(crew.goroutines-goroutines-l.callers, 0),
 	}
 	if err := crew.failure(); err != nil {

@@ -16,13 +16,12 @@ func Redlock(name, about string, opts ...redlock.Option) Subject {
 // InMemory is this project's lock on nodes in the memory of the process, which answer at once: what is left is
 // the cost of the library itself, and of its nodes' maps.
 func InMemory(opts ...redlock.Option) Subject {
-	return ours{name: "redlock in memory", about: "the library on nodes in its own process: no network, no Redis", opts: opts, memory: true}
+	return inMemory{ours{name: "redlock in memory", about: "the library on nodes in its own process: no network, no Redis", opts: opts}}
 }
 
 type ours struct {
 	name, about string
 	opts        []redlock.Option
-	memory      bool
 }
 
 func (s ours) Name() string  { return s.name }
@@ -30,16 +29,28 @@ func (s ours) About() string { return s.about }
 func (ours) Fits(int) bool   { return true }
 
 func (s ours) Open(ctx context.Context, site Site) (Client, error) {
-	opts := append([]redlock.Option{redlock.WithTTL(site.TTL)}, s.opts...)
-	if s.memory {
-		clk := clock.System()
-		return wrap(redlock.NewWithNodes(memnode.Cluster(len(site.Addrs), clk), append(opts, redlock.WithClock(clk))...))
-	}
 	urls := make([]string, len(site.Addrs))
 	for i, addr := range site.Addrs {
 		urls[i] = "redis://" + addr
 	}
-	return wrap(redlock.Open(ctx, urls, opts...))
+	return wrap(redlock.Open(ctx, urls, s.options(site)...))
+}
+
+func (s ours) options(site Site) []redlock.Option {
+	return append([]redlock.Option{redlock.WithTTL(site.TTL)}, s.opts...)
+}
+
+// inMemory is ours without servers. Every client has nodes of its own.
+type inMemory struct{ ours }
+
+func (inMemory) Host(_ context.Context, nodes int) (Servers, error) {
+	return nowhere{make([]string, nodes)}, nil
+}
+
+func (s inMemory) Open(_ context.Context, site Site) (Client, error) {
+	clk := clock.System()
+	opts := append(s.options(site), redlock.WithClock(clk))
+	return wrap(redlock.NewWithNodes(memnode.Cluster(len(site.Addrs), clk), opts...))
 }
 
 func wrap(l *redlock.Locker, err error) (Client, error) {

@@ -177,23 +177,21 @@ func (s *Suite) fitting(nodes int) []Subject {
 // A ground is servers for every subject of a scenario: Redis servers that they share, and those that some
 // subjects bring themselves.
 type ground struct {
-	fleet *Fleet
+	fleet *Fleet // nil if nobody needs it
 	own   map[string]Servers
 }
 
 func newGround(ctx context.Context, nodes int, subjects []Subject) (*ground, error) {
-	fleet, err := StartFleet(ctx, nodes)
-	if err != nil {
-		return nil, err
-	}
-	g := &ground{fleet: fleet, own: make(map[string]Servers)}
+	g := &ground{own: make(map[string]Servers)}
 	for _, subject := range subjects {
+		var err error
 		if host, ok := subject.(Hoster); ok {
-			servers, err := host.Host(ctx, nodes)
-			if err != nil {
-				return nil, errors.Join(fmt.Errorf("servers of %s: %w", subject.Name(), err), g.close())
-			}
-			g.own[subject.Name()] = servers
+			g.own[subject.Name()], err = host.Host(ctx, nodes)
+		} else if g.fleet == nil {
+			g.fleet, err = StartFleet(ctx, nodes)
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("servers of %s: %w", subject.Name(), err), g.close())
 		}
 	}
 	return g, nil
@@ -210,7 +208,9 @@ func (g *ground) of(s Subject) Servers {
 func (g *ground) close() error {
 	errs := []error{g.fleet.Close()}
 	for _, servers := range g.own {
-		errs = append(errs, servers.Close())
+		if servers != nil {
+			errs = append(errs, servers.Close())
+		}
 	}
 	return errors.Join(errs...)
 }
