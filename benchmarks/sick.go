@@ -93,17 +93,18 @@ func (s *Suite) sickBy(ctx context.Context, fault string) ([]SickRun, error) {
 		samples[i] = append(samples[i], seen...)
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
 	for i, subject := range subjects {
 		r := &runs[i]
 		r.Subject, r.Fault, r.Nodes, r.Callers = subject.Name(), fault, plan.Nodes, plan.Callers
 		r.Healthy, r.Sick, r.Healed = plan.Healthy.Seconds(), plan.Sick.Seconds(), plan.Healed.Seconds()
 		r.Timeline = samples[i].timeline()
-		if err == nil {
-			s.tell("%s, one of %d nodes %s: p99 of acquire, extend, release %.2f, %.2f, %.2f times healthy", r.Subject,
-				r.Nodes, fault, r.Ratio("acquire"), r.Ratio("extend"), r.Ratio("release"))
-		}
+		s.tell("%s, one of %d nodes %s: p99 of acquire, extend, release %.2f, %.2f, %.2f times healthy", r.Subject,
+			r.Nodes, fault, r.Ratio("acquire"), r.Ratio("extend"), r.Ratio("release"))
 	}
-	return runs, err
+	return runs, nil
 }
 
 // sickNode is which of the nodes falls sick: neither the first nor the last that a subject asks.
@@ -175,7 +176,7 @@ func newDisease(fault string, fleet *Fleet, site *Site) (*disease, error) {
 			}
 		}
 		d.addr, d.begin, d.end, d.close = proxy.Addr(), set(SlowBy), set(0), proxy.Close
-		d.shows = func(took time.Duration, err error) bool { return err == nil && took >= SlowBy }
+		d.shows = func(took time.Duration, _ error) bool { return took >= SlowBy } // on a busy machine even longer than ping waits
 		site.Addrs[sickNode] = proxy.Addr()
 	default:
 		return nil, fmt.Errorf("benchmarks: no fault is called %q", fault)

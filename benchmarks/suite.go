@@ -127,7 +127,8 @@ type step struct {
 	run  func() error
 }
 
-// Run measures everything, or what Only names.
+// Run measures everything, or what Only names. A scenario that fails does not take the others with it: there are
+// results then, without it, and an error.
 func (s *Suite) Run(ctx context.Context) (*Results, error) {
 	start := time.Now()
 	r := newResults(ctx, s)
@@ -144,17 +145,17 @@ func (s *Suite) Run(ctx context.Context) (*Results, error) {
 			return nil, fmt.Errorf("benchmarks: no scenario is called %q", wanted)
 		}
 	}
-	err := s.Check(ctx)
-	for _, step := range steps {
-		if err == nil && (len(s.Only) == 0 || slices.Contains(s.Only, step.name)) {
-			err = step.run()
-		}
-	}
-	if err != nil {
+	if err := s.Check(ctx); err != nil {
 		return nil, err
 	}
+	var errs []error
+	for _, step := range steps {
+		if ctx.Err() == nil && (len(s.Only) == 0 || slices.Contains(s.Only, step.name)) {
+			errs = append(errs, step.run())
+		}
+	}
 	r.Took = time.Since(start).Round(time.Second).String()
-	return r, nil
+	return r, errors.Join(append(errs, ctx.Err())...)
 }
 
 func (s *Suite) tell(format string, args ...any) {

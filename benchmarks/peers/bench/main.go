@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -82,10 +83,10 @@ func run(ctx context.Context, args []string) error {
 		suite.Only = strings.Split(*only, ",")
 	}
 	results, err := suite.Run(ctx)
-	if err != nil {
+	if results == nil {
 		return err
 	}
-	return results.Write(*out)
+	return errors.Join(err, results.Write(*out)) // half an hour of work is not thrown away for one failure
 }
 
 func choose(name string) (benchmarks.Plan, error) {
