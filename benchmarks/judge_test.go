@@ -125,6 +125,14 @@ func TestParseInfo(t *testing.T) {
 	}
 }
 
+func TestLoadAverages(t *testing.T) {
+	for text, want := range map[string]string{"0.50 1.25 2.00 1/300 42\n": "0.50 1.25 2.00", "": ""} {
+		if got := loadAverages(text); got != want {
+			t.Errorf("loadAverages(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestMedianOf(t *testing.T) {
 	for _, tc := range []struct {
 		values []float64

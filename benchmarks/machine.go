@@ -17,6 +17,7 @@ type Machine struct {
 	CPU      string            `json:"cpu"`
 	Cores    int               `json:"cores"`
 	Kernel   string            `json:"kernel,omitempty"`
+	Load     string            `json:"load,omitempty"` // averages of 1, 5 and 15 minutes at the start: work of others
 	Go       string            `json:"go"`
 	Redis    string            `json:"redis"`
 	Revision string            `json:"revision,omitempty"`
@@ -27,7 +28,7 @@ func thisMachine(ctx context.Context) Machine {
 	m := Machine{
 		OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuModel(), Cores: runtime.NumCPU(), Go: runtime.Version(),
 		Kernel: strings.TrimSpace(readFile("/proc/sys/kernel/osrelease")), Modules: make(map[string]string),
-		Redis: "unknown", Revision: revision(ctx),
+		Redis: "unknown", Revision: revision(ctx), Load: loadAverages(readFile("/proc/loadavg")),
 	}
 	if out, err := exec.CommandContext(ctx, "redis-server", "--version").Output(); err == nil {
 		for word := range strings.FieldsSeq(string(out)) {
@@ -63,6 +64,12 @@ func revision(ctx context.Context) string {
 		return ""
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// loadAverages are the first three fields of /proc/loadavg.
+func loadAverages(text string) string {
+	fields := strings.Fields(text)
+	return strings.Join(fields[:min(len(fields), 3)], " ")
 }
 
 func cpuModel() string {

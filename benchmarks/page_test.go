@@ -22,7 +22,7 @@ func example() *Results {
 	plan := TinyPlan()
 	plan.Rounds, plan.Load.Callers, plan.Load.Nodes = 3, []int{1, 64}, []int{3, 5}
 	r := &Results{
-		Machine: Machine{OS: "linux", Arch: "amd64", CPU: "A <fast> one", Cores: 2, Go: "go1", Redis: "7.0.15", Kernel: "6", Revision: "abc", Modules: map[string]string{"github.com/redis/go-redis/v9": "v9"}},
+		Machine: Machine{OS: "linux", Arch: "amd64", CPU: "A <fast> one", Cores: 2, Go: "go1", Redis: "7.0.15", Kernel: "6", Load: "0.10 0.20 0.30", Revision: "abc", Modules: map[string]string{"github.com/redis/go-redis/v9": "v9"}},
 		Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Took: "1m", Plan: plan, Grid: Grid,
 	}
 	for factor, name := range names {
@@ -167,7 +167,7 @@ func TestPageShowsEveryPlot(t *testing.T) {
 	if !maps.EqualFunc(got, want, maps.Equal) {
 		t.Errorf("the page shows\n%v\nwant\n%v", got, want)
 	}
-	for _, text := range []string{"A &lt;fast&gt; one", "made up &amp; never run", "go1", "7.0.15", "2 January 2026", "acquire + release per second"} {
+	for _, text := range []string{"A &lt;fast&gt; one", "made up &amp; never run", "go1", "7.0.15", "0.10 0.20 0.30", "2 January 2026", "acquire + release per second"} {
 		if !strings.Contains(page.String(), text) {
 			t.Errorf("the page does not say %q", text)
 		}

@@ -21,6 +21,7 @@ func (r *Results) writeText(out io.Writer) error {
 		{"cpu", m.CPU},
 		{"cores", fmt.Sprint(m.Cores)},
 		{"kernel", m.Kernel},
+		{"load", m.Load},
 		{"toolchain", m.Go},
 		{"redis", m.Redis},
 		{"revision", m.Revision},
