@@ -94,10 +94,9 @@ func (p pager) series(subject string) plot.Series {
 func (p pager) lines(points func(subject string) []plot.Point) []plot.Series {
 	var all []plot.Series
 	for _, subject := range p.Subjects {
-		if s := p.series(subject.Name); true {
-			if s.Points = points(subject.Name); len(s.Points) > 0 {
-				all = append(all, s)
-			}
+		s := p.series(subject.Name)
+		if s.Points = points(subject.Name); len(s.Points) > 0 {
+			all = append(all, s)
 		}
 	}
 	return all
@@ -342,23 +341,37 @@ func (p pager) held() []plot.Chart {
 }
 
 func (p pager) own() []plot.Chart {
-	c := plot.Chart{
-		ID: "own-cost", Title: "Time of one acquire + release on nodes in memory",
-		Note: "No network and no Redis: the library, and the maps of its nodes. All callers share the machine's cores.",
-		X:    plot.Axis{Label: "nodes", Ticks: floats(p.Plan.Load.Nodes)}, Y: plot.Axis{Label: "time per operation, all callers together", Format: plot.Micros},
+	chart := func(id, title string, y plot.Axis, of func(LoadRound) float64) plot.Chart {
+		return plot.Chart{
+			ID: id, Title: title, X: plot.Axis{Label: "nodes", Ticks: floats(p.Plan.Load.Nodes)}, Y: y, Series: p.ownLines(of),
+			Note: "No network and no Redis: the library, and the maps of its nodes. All callers share the machine's cores.",
+		}
 	}
+	return []plot.Chart{
+		chart("own-cost", "Time of one acquire + release on nodes in memory",
+			plot.Axis{Label: "time per operation, all callers together", Format: plot.Micros},
+			func(r LoadRound) float64 { return float64(micros(r.PerOp())) }),
+		chart("own-allocs", "Allocations of one acquire + release on nodes in memory",
+			plot.Axis{Label: "allocations per operation"},
+			func(r LoadRound) float64 { return r.Allocs }),
+	}
+}
+
+// ownLines makes a line for each number of callers.
+func (p pager) ownLines(of func(LoadRound) float64) []plot.Series {
+	var all []plot.Series
 	for i, callers := range p.Plan.Load.Callers {
 		s := plot.Series{Name: fmt.Sprintf("%d %s", callers, plural("caller", callers)), Class: i}
 		for _, cell := range p.Results.Own {
 			if cell.Callers == callers {
-				s.Points = append(s.Points, overRounds(float64(cell.Nodes), cell.Rounds, func(r LoadRound) float64 { return float64(micros(r.PerOp())) }))
+				s.Points = append(s.Points, overRounds(float64(cell.Nodes), cell.Rounds, of))
 			}
 		}
 		if len(s.Points) > 0 {
-			c.Series = append(c.Series, s)
+			all = append(all, s)
 		}
 	}
-	return []plot.Chart{c}
+	return all
 }
 
 // seconds is a time for people.
