@@ -37,7 +37,7 @@ func TestProvePageInABrowser(t *testing.T) {
 			t.Errorf("figure %s: the line of %s is %d wide and %d high", size[1], size[2], width, height)
 		}
 	}
-	if want := 9 + len(Faults)*len(Operations); len(figures) != want {
+	if want := 10 + len(Faults)*len(Operations); len(figures) != want {
 		t.Errorf("lines were drawn in %d figures, want %d", len(figures), want)
 	}
 	t.Logf("%d lines in %d figures", len(sizes), len(figures))

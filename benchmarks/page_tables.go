@@ -140,22 +140,24 @@ func (p pager) handOffTable() table {
 }
 
 func (p pager) heldTable() table {
-	t := table{Head: []string{"lock", "leases", "held for", "lost", "keys on the middle node", "bytes each", "goroutines", "client cores", "server cores"}}
+	t := table{Head: []string{"lock", "leases", "held for", "lost", "not released", "keys on the middle node", "bytes each", "goroutines", "client cores", "server cores"}}
 	for _, r := range p.Results.Held {
 		t.add(
-			r.Subject, number(float64(r.Leases)), seconds(r.Seconds), fmt.Sprint(r.Lost), fmt.Sprint(r.KeysOnMedian),
+			r.Subject, number(float64(r.Leases)), seconds(r.Seconds), fmt.Sprint(r.Lost), fmt.Sprint(r.NotReleased), fmt.Sprint(r.KeysOnMedian),
 			number(r.BytesPerLease), fmt.Sprint(r.Goroutines), fmt.Sprintf("%.3f", r.ClientCores), fmt.Sprintf("%.3f", r.ServerCores),
 		)
 	}
 	return t
 }
 
+func mebibytes(n int64) string { return fmt.Sprintf("%.2f MiB", float64(n)/(1<<20)) }
+
 func (p pager) endureTable() table {
 	t := table{Head: []string{"lock", "operations", "callers", "took", "heap before", "heap after", "goroutines before", "goroutines after", "keys left"}}
 	for _, r := range p.Results.Endure {
 		t.add(
 			r.Subject, number(float64(r.Operations)), fmt.Sprint(r.Callers), fmt.Sprintf("%.1f s", r.Seconds),
-			number(float64(r.HeapBefore)/1024)+" KiB", number(float64(r.HeapAfter)/1024)+" KiB",
+			mebibytes(r.HeapBefore), mebibytes(r.HeapAfter),
 			fmt.Sprint(r.GoroutinesBefore), fmt.Sprint(r.GoroutinesAfter), fmt.Sprint(r.KeysLeft),
 		)
 	}

@@ -156,7 +156,7 @@ func TestPageShowsEveryPlot(t *testing.T) {
 		"latency-1": both(curve, curve), "latency-64": both(curve, curve),
 		"hand-off-gap": both(curve, curve), "hand-off-shares": both(2, 2),
 		"held-bytes": both(2, 2), "held-cpu": both(2, 2),
-		"own-cost": {"1 caller": 2, "64 callers": 2},
+		"own-cost": {"1 caller": 2, "64 callers": 2}, "own-allocs": {"1 caller": 2, "64 callers": 2},
 	}
 	for _, fault := range Faults {
 		for _, operation := range Operations {
@@ -206,6 +206,11 @@ func TestPageOfLittle(t *testing.T) {
 	var page strings.Builder
 	if err := r.WritePage(&page); err != nil {
 		t.Fatal(err)
+	}
+	for _, heading := range []string{"A sick node", "Hand-off", "Held leases", "After many operations", "Own cost"} {
+		if strings.Contains(page.String(), heading) {
+			t.Errorf("the page has %q, and nothing to show under it", heading)
+		}
 	}
 	if got := draw(t, page.String()); len(got) != 4 {
 		t.Errorf("%d figures, want those of the load: %v", len(got), slices.Collect(maps.Keys(got)))
