@@ -17,6 +17,7 @@ RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race,$(if $(filter true,$(C
 
 COUNT ?= 3
 BENCH ?= .
+PLAN ?= full
 FUZZTIME ?= 30s
 
 # Suites that measure time do not share the machine.
@@ -24,7 +25,7 @@ FUZZTIME ?= 30s
 
 .PHONY: help
 help: ## list the targets (this text)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
 test: redis simulate standalone ## all tests of each module, race detector on: the command to run before a commit
@@ -35,7 +36,7 @@ race: redis ## the same tests COUNT times (3), uncached and in random order
 	$(EACH) go test -race -count=$(COUNT) -shuffle=on ./...
 
 .PHONY: prove
-prove: redis ## the figures this project claims, measured in full, one package at a time
+prove: redis browser ## the figures this project claims, measured in full, one package at a time
 	REDLOCK_PROVE=1 $(EACH) go test -count=1 -v -timeout 60m -p 1 -run '^TestProve' ./...
 
 .PHONY: simulate
@@ -47,7 +48,11 @@ mutants: redis ## broken variants of the lock, each of which some test must noti
 	go run ./chaos/mutants
 
 .PHONY: bench
-bench: redis ## benchmarks of each module; BENCH=regexp picks some
+bench: redis ## this lock beside others: figures and plots in benchmarks/results; PLAN=quick for a look
+	cd benchmarks/peers && go run ./bench -plan $(PLAN) -out ../results
+
+.PHONY: microbench
+microbench: redis ## Go benchmarks of each module; BENCH=regexp picks some
 	$(EACH) go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
 .PHONY: fuzz
@@ -91,6 +96,10 @@ standalone: redis
 .PHONY: redis
 redis:
 	@scripts/ensure-redis
+
+.PHONY: browser
+browser:
+	@scripts/ensure-browser
 
 $(LINT):
 	@echo "building golangci-lint $(LINT_VERSION), once, in about three minutes"

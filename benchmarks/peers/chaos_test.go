@@ -32,7 +32,7 @@ var kinds = []struct {
 // openBusy opens redsync over clients that have more to do than lock, as those of a service have: there are
 // always connections that nobody uses right now. An unlock then does not wait for the greeting of a new one.
 func openBusy(m chaos.Member) (chaos.Lock, error) {
-	lock, err := Redsync(m)
+	lock, err := RedsyncLock(m)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func TestAdaptersWithoutFaults(t *testing.T) {
 }
 
 func TestRedsyncNeedsServers(t *testing.T) {
-	if _, err := Redsync(chaos.Member{}); err == nil {
+	if _, err := RedsyncLock(chaos.Member{}); err == nil {
 		t.Error("it opened without a server")
 	}
 }
@@ -250,7 +250,7 @@ func openRedsync(t *testing.T) chaos.Lock {
 	for _, server := range quorumtest.Fleet(t, 5) {
 		m.Redis = append(m.Redis, &redis.Options{Addr: server.Addr()})
 	}
-	lock, err := Redsync(m)
+	lock, err := RedsyncLock(m)
 	if err != nil {
 		t.Fatal(err)
 	}

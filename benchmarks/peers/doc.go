@@ -1,7 +1,17 @@
-// Package peers sets this project beside other locks on Redis: on the same nodes, in the same run.
+// Package peers sets this project beside other locks: on the same nodes, in the same run.
 //
-// It shows that a lock of package redlock and one of redsync exclude each other, so that a fleet can move
-// from one to the other service by service, and what becomes of each where servers and links fail: adapters
-// such as [Redsync] take part in runs of package chaos. It is a module of its own, so that no user of the lock
-// downloads the libraries it is compared with.
+// It has the subjects that the harness of package benchmarks measures: redsync with its defaults and fail-fast,
+// redislock and etcd's own lock on one node, and a bare fan-out of scripts, which is no lock but the floor under
+// everything that asks a majority. Each is used as its documentation shows it, with the TTL that all agree on;
+// [benchmarks.Subject.About] says what was chosen. Program bench runs the suite.
+//
+// It also shows that a lock of package redlock and one of redsync exclude each other, so that a
+// fleet can move from one to the other service by service, and what becomes of each where servers and links
+// fail: [RedsyncLock] takes part in runs of package chaos. It is a module of its own, so that no user of the
+// lock downloads the libraries it is compared with.
+//
+// # Limits
+//
+// Locks on one node, redislock and etcd with one member, survive no failure of that node: they are here for the
+// scale, not as equals. The floor leaves out everything that makes a lock safe.
 package peers

@@ -4,166 +4,97 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"sync"
-	"time"
 
 	"github.com/go-redsync/redsync/v4"
 	redsyncredis "github.com/go-redsync/redsync/v4/redis"
 	"github.com/go-redsync/redsync/v4/redis/goredis/v9"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/quorumlock/quorumlock/chaos"
+	"github.com/quorumlock/quorumlock/benchmarks"
 )
 
-// Redsync opens redsync's lock for a [chaos.Load], over one go-redis client per node.
-//
-// The clients have their library's defaults, but for ContextTimeoutEnabled: without that, redsync's own limit
-// on each try does nothing, and a silent node holds up everything for seconds.
-//
-// # Limits
-//
-// redsync goes by [time.Now], so it is reached by stops of processes and not by stops of a member's clock. It
-// renews nothing by itself: a lease that is to be renewed just ends. It does not tell how many nodes stand by
-// a lease; Votes is the majority that it asks for.
-func Redsync(m chaos.Member) (chaos.Lock, error) {
-	if len(m.Redis) == 0 {
-		return nil, errors.New("peers: redsync needs Redis servers")
+// Redsync is redsync as its users get it, on clients with the defaults of go-redis; with failFast it returns as
+// soon as a majority has decided.
+func Redsync(failFast bool) benchmarks.Subject {
+	if failFast {
+		return redsyncSubject{name: "redsync fail-fast", options: []redsync.Option{redsync.WithFailFast(true)}}
 	}
-	l := &redsyncLock{}
-	var pools []redsyncredis.Pool
-	for _, opts := range m.Redis {
-		opts.ContextTimeoutEnabled = true
-		client := redis.NewClient(opts)
-		l.clients = append(l.clients, client)
-		pools = append(pools, goredis.NewPool(client))
-	}
-	l.locks = redsync.New(pools...)
-	return l, nil
+	return redsyncSubject{name: "redsync"}
 }
 
-// redsyncLock is one client's redsync.
-type redsyncLock struct {
+type redsyncSubject struct {
+	name    string
+	options []redsync.Option
+}
+
+func (s redsyncSubject) Name() string { return s.name }
+
+func (s redsyncSubject) About() string {
+	if len(s.options) > 0 {
+		return "redsync v4 with WithFailFast, go-redis clients with their defaults"
+	}
+	return "redsync v4 with its defaults, go-redis clients with theirs"
+}
+
+func (redsyncSubject) Fits(int) bool { return true }
+
+func (s redsyncSubject) Open(_ context.Context, site benchmarks.Site) (benchmarks.Client, error) {
+	c := &redsyncClient{options: append([]redsync.Option{redsync.WithExpiry(site.TTL)}, s.options...)}
+	pools := make([]redsyncredis.Pool, len(site.Addrs))
+	for i, addr := range site.Addrs {
+		client := redis.NewClient(&redis.Options{Addr: addr})
+		c.clients = append(c.clients, client)
+		pools[i] = goredis.NewPool(client)
+	}
+	c.locks = redsync.New(pools...)
+	return c, nil
+}
+
+type redsyncClient struct {
 	locks   *redsync.Redsync
 	clients []*redis.Client
+	options []redsync.Option
 }
 
-// Acquire makes one call of redsync, which tries once, or until ctx ends.
-func (l *redsyncLock) Acquire(ctx context.Context, name string, terms chaos.Terms) (chaos.Lease, error) {
-	mutex := l.locks.NewMutex(name, redsync.WithExpiry(terms.TTL), redsync.WithTries(math.MaxInt))
-	lock := mutex.TryLockContext
-	if terms.Wait {
-		lock = mutex.LockContext
+// Acquire waits for longer than the tries that redsync makes by itself.
+func (c *redsyncClient) Acquire(ctx context.Context, name string) (benchmarks.Hold, error) {
+	mutex := c.locks.NewMutex(name, c.options...)
+	for {
+		err := mutex.LockContext(ctx)
+		if err == nil {
+			return redsyncHold{mutex}, nil
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
 	}
-	if err := lock(ctx); err != nil {
-		return nil, err
-	}
-	return newRedsyncLease(mutex, len(l.clients)/2+1), nil
 }
 
-// Close closes the clients.
-func (l *redsyncLock) Close() error {
+func (c *redsyncClient) Close() error { return closeAll(c.clients) }
+
+func closeAll(clients []*redis.Client) error {
 	var errs []error
-	for _, c := range l.clients {
-		errs = append(errs, c.Close())
+	for _, client := range clients {
+		errs = append(errs, client.Close())
 	}
 	return errors.Join(errs...)
 }
 
-// redsyncLease is a locked mutex. It ends once, at the latest at the mutex's Until.
-type redsyncLease struct {
-	mutex  *redsync.Mutex
-	votes  int
-	ctx    context.Context //nolint:containedctx // it is what the lease hands out
-	cancel context.CancelCauseFunc
+type redsyncHold struct{ mutex *redsync.Mutex }
 
-	mu    sync.Mutex
-	until time.Time
-	over  bool
-	end   *time.Timer
+func (h redsyncHold) Extend(ctx context.Context) error {
+	return confirmed(h.mutex.ExtendContext(ctx))
 }
 
-var (
-	errExpired  = errors.New("peers: the mutex has expired")
-	errUnlocked = errors.New("peers: the mutex was unlocked")
-)
-
-func newRedsyncLease(mutex *redsync.Mutex, votes int) *redsyncLease {
-	l := &redsyncLease{mutex: mutex, votes: votes, until: mutex.Until()}
-	l.ctx, l.cancel = context.WithCancelCause(context.Background())
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.end = time.AfterFunc(time.Until(l.until), func() { l.Remaining() })
-	return l
+func (h redsyncHold) Release(ctx context.Context) error {
+	return confirmed(h.mutex.UnlockContext(ctx))
 }
 
-// Context ends when the lease does.
-func (l *redsyncLease) Context() context.Context { return l.ctx }
+var errNotConfirmed = errors.New("redsync: not confirmed by a majority")
 
-// Remaining is the time until the mutex's Until. Once that is over, the lease is.
-func (l *redsyncLease) Remaining() time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.over {
-		return 0
-	}
-	left := time.Until(l.until)
-	if left <= 0 {
-		l.finish(errExpired)
-	}
-	return max(left, 0)
-}
-
-// finish needs mu.
-func (l *redsyncLease) finish(why error) {
-	l.over = true
-	l.end.Stop()
-	l.cancel(why)
-}
-
-// Votes is the majority while the lease holds.
-func (l *redsyncLease) Votes() int {
-	if l.Remaining() == 0 {
-		return 0
-	}
-	return l.votes
-}
-
-// Extend asks redsync to extend the mutex. What was over before the answer stays over.
-func (l *redsyncLease) Extend(ctx context.Context) error {
-	if l.Remaining() == 0 {
-		return context.Cause(l.ctx)
-	}
-	if ok, err := l.mutex.ExtendContext(ctx); !ok {
-		return fmt.Errorf("peers: redsync did not extend: %w", orUnknown(err))
-	}
-	if l.Remaining() == 0 {
-		return context.Cause(l.ctx)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.until = l.mutex.Until()
-	l.end.Reset(time.Until(l.until))
-	return nil
-}
-
-// Release unlocks the mutex.
-func (l *redsyncLease) Release(ctx context.Context) error {
-	l.mu.Lock()
-	if !l.over {
-		l.finish(errUnlocked)
-	}
-	l.mu.Unlock()
-	if ok, err := l.mutex.UnlockContext(ctx); !ok {
-		return fmt.Errorf("peers: redsync did not unlock: %w", orUnknown(err))
-	}
-	return nil
-}
-
-// orUnknown stands in for an error that was not told.
-func orUnknown(err error) error {
-	if err == nil {
-		return errors.New("no majority did")
+func confirmed(ok bool, err error) error {
+	if err == nil && !ok {
+		return errNotConfirmed
 	}
 	return err
 }

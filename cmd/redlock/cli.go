@@ -18,6 +18,7 @@ type cli struct {
 	Run     runCmd     `cmd:"" help:"Run a command while holding a lock."`
 	Status  statusCmd  `cmd:"" help:"Show who holds a lock, node by node."`
 	Release releaseCmd `cmd:"" help:"Take a lock away from whoever holds it."`
+	Bench   benchCmd   `cmd:"" help:"Measure the lock on nodes of yours."`
 	Version versionCmd `cmd:"" help:"Show which build this is."`
 }
 

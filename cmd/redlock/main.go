@@ -4,6 +4,7 @@
 //	redlock run NAME -- COMMAND ...    run a command while holding a lock
 //	redlock status NAME                who holds a lock, node by node
 //	redlock release --force NAME       take a lock away from whoever holds it
+//	redlock bench                      measure the lock on nodes of yours
 //	redlock version                    which build this is
 //
 // Every command explains itself with --help, and answers in JSON with --json. Errors are then told in JSON
@@ -15,7 +16,7 @@
 //	0    done
 //	1    failed; for demo also: the lock or the demo itself did not do what it should
 //	2    the arguments are wrong
-//	75   run: the lock was not acquired; status, release: too few nodes answered to tell
+//	75   run: the lock was not acquired; status, release, bench: too few nodes answered
 //	76   run: the lease was lost
 //	126  run: the command cannot be executed
 //	127  run: there is no such command
