@@ -56,10 +56,10 @@ func netDial(config *tls.Config) dialFunc {
 }
 
 // connect returns a connection that is not open yet.
-func (d *dialer) connect(_ context.Context, network, addr string) (net.Conn, error) {
+func (d *dialer) connect(network, addr string) *conn {
 	c := &conn{dialer: d, network: network, addr: addr}
 	c.ctx, c.cancel = context.WithCancel(d.base)
-	return c, nil
+	return c
 }
 
 // join waits for all dials and lets none start. Call stop first.
@@ -277,6 +277,17 @@ func (c *conn) setDeadlines(read, write *time.Time) (err error) {
 		}
 	}
 	return err
+}
+
+// roomy reports whether a small write to an idle connection does not block, as the kernel takes it in. Nothing
+// is known about connections of a Dialer that are no sockets.
+func (c *conn) roomy() bool {
+	real, _, _ := c.state()
+	switch real.(type) {
+	case *net.TCPConn, *net.UnixConn, *tls.Conn:
+		return true
+	}
+	return false
 }
 
 func (c *conn) LocalAddr() net.Addr {
