@@ -14,9 +14,9 @@ type request struct {
 	reply    func(quorum.Answer) // called once, without locks
 	number   uint64              // the order in which requests came
 
-	sent    bool // at least once
-	settled bool // its answer is given, or being given
-	again   bool // it has to be sent again, whatever the answer under way
+	sent    bool          // at least once
+	settled bool          // its answer is given, or being given
+	again   bool          // it has to be sent again, whatever the answer under way
 	limit   int64         // microseconds of the server's time after which it must not be carried out, or 0
 	slack   time.Duration // how much too late limit may be
 	answer  quorum.Answer // once settled
