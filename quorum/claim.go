@@ -327,15 +327,15 @@ func (c *Claim) end(keep clock.Instant) bool {
 func (c *Claim) releaseAll(r *round) {
 	now := c.engine.clock.Now()
 	everybody := c.engine.tooFew(now)
+	at, places := c.times(now), make([]place, len(c.lanes))
 	job := func(i int) {
-		c.releaseOn(i, everybody, func(v vote) {
+		c.releaseOn(i, at, everybody, places[i] == behind, func(v vote) {
 			if r != nil {
 				r.post(v)
 			}
 			c.next(i)
 		})
 	}
-	places := make([]place, len(c.lanes))
 	c.mu.Lock()
 	for i := range c.lanes {
 		if l := &c.lanes[i]; r != nil || l.busy || !l.clean(now) {

@@ -251,6 +251,24 @@ type NodeAnswer struct {
 	Answer
 }
 
+// A NodeState is how a node is, as far as the engine knows.
+type NodeState struct {
+	Name  string
+	Down  bool  // it has stopped answering, and is asked only now and then
+	Asked int   // questions under way
+	Undos int   // releases that it has still to be told of
+	Err   error // why it did not answer the last time, if it has not answered since: a [*NodeError]
+}
+
+// Nodes says how each node is, in the order in which they were given. It asks nobody.
+func (e *Engine) Nodes() []NodeState {
+	states := make([]NodeState, len(e.peers))
+	for i, p := range e.peers {
+		states[i] = p.state()
+	}
+	return states
+}
+
 // Close ends every call under way with [ErrClosed], undoes what they leave, joins every goroutine,
 // and closes the nodes. What a node that cannot be reached still keeps runs out at its lifetime. It
 // takes about three node timeouts at most. Calls after the first wait for it, and return nil.

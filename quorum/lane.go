@@ -262,9 +262,13 @@ func (c *Claim) unpark(p *parked) bool {
 
 // releaseOn removes the value from node i. What cannot be settled at once is left to the node's undo
 // queue: a node that did not answer, and one that may still carry out an earlier request.
-func (c *Claim) releaseOn(i int, anyway bool, done func(vote)) {
-	p := c.engine.peers[i]
-	now := c.engine.clock.Now()
+//
+// at is when the release was asked for. Behind an earlier job it is later now.
+func (c *Claim) releaseOn(i int, at times, anyway, waited bool, done func(vote)) {
+	if waited {
+		at = c.times(c.engine.clock.Now())
+	}
+	p, now := c.engine.peers[i], at.now
 	clean, keep, late := c.left(i, now)
 	if clean {
 		done(vote{node: i, answer: Answer{Verdict: Free}, clean: true})
@@ -282,7 +286,7 @@ func (c *Claim) releaseOn(i int, anyway bool, done func(vote)) {
 		done(c.released(i, u, late, p.skipped(), false))
 		return
 	}
-	p.send(u.op(now), now, time.Now().Add(c.terms.Timeout), func(ans Answer) {
+	p.send(u.op(now), now, at.deadline, func(ans Answer) {
 		done(c.released(i, u, late, ans, true))
 	})
 }

@@ -165,3 +165,13 @@ func (p *peer) skipped() Answer {
 	}
 	return Answer{Err: e}
 }
+
+func (p *peer) state() NodeState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := NodeState{Name: p.node.Name(), Down: p.breaker.open(), Asked: p.asked, Undos: len(p.undos.pending)}
+	if p.last != nil {
+		s.Err = p.last
+	}
+	return s
+}

@@ -158,7 +158,11 @@ func (l *Lease) ended() error {
 }
 
 func (l *Lease) extend(ctx context.Context) error {
-	err := l.claim.Extend(ctx)
+	return l.extendedOr(l.claim.Extend(ctx))
+}
+
+// extendedOr takes in the outcome of an extension: err, or that the lease has ended meanwhile.
+func (l *Lease) extendedOr(err error) error {
 	if ended := l.ended(); ended != nil {
 		return ended
 	}
@@ -176,6 +180,7 @@ func (l *Lease) extendFailed(err error) error {
 	}
 	// The votes that are left still stand: it is a failed round, not a loss.
 	err = fmt.Errorf("%w for %q: %w", ErrNoQuorum, l.name, miss)
+	l.locker.counters.unrenewed.Add(1)
 	l.mu.Lock()
 	l.failures++
 	first := l.failures == 1
@@ -187,6 +192,7 @@ func (l *Lease) extendFailed(err error) error {
 }
 
 func (l *Lease) extended() {
+	l.locker.counters.renewed.Add(1)
 	now := l.locker.clock.Now()
 	l.mu.Lock()
 	l.failures = 0
@@ -234,6 +240,7 @@ func (l *Lease) Release(ctx context.Context) error {
 // giveBack releases a lease that was held until now.
 func (l *Lease) giveBack(ctx context.Context, now clock.Instant) error {
 	l.locker.sched.remove(l)
+	l.locker.counters.released.Add(1)
 	err := l.claim.Release(ctx, max(l.acquired.Add(l.terms.minHold).Sub(now), 0))
 	if err != nil {
 		err = l.locker.fromEngine(l.name, err)
@@ -297,6 +304,7 @@ func (l *Lease) expire(now clock.Instant) bool {
 	if !l.end(stateLost, err) {
 		return false
 	}
+	l.locker.counters.lost.Add(1)
 	l.mu.Lock()
 	l.untold = LostEvent{Name: l.name, Held: now.Sub(l.acquired), Err: err}
 	l.mu.Unlock()

@@ -26,6 +26,8 @@ type Locker struct {
 	turns  turns
 	hooks  Hooks
 
+	counters counters
+
 	entry      sync.Mutex     // orders the start of attempts and the closing
 	attempts   sync.WaitGroup // under way: one that wins while the Locker closes must still be undone
 	background sync.WaitGroup // renewals and hooks, started by the scheduler

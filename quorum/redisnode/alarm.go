@@ -13,6 +13,9 @@ const (
 	// silence is how long a server may owe an answer before its connection is given up. Callers have
 	// left long before; until then an answer that comes late still finds the connection open.
 	silence = 3 * time.Second
+	// doubt is how long a server may owe an answer before another connection is tried beside its first.
+	// If that one opens, it is the connection that is dead, not the server.
+	doubt = 500 * time.Millisecond
 	// recently is how old the last word of a server may be that counts as one that answers.
 	recently = 100 * time.Millisecond
 )
@@ -41,8 +44,11 @@ func (n *Node) ring() {
 	silent := n.link
 	if since, owes := n.owes(); !owes || now.Sub(since) < silence {
 		silent = nil
-		if owes {
+		if owes && now.Sub(since) >= doubt {
+			n.open(now)
 			n.wakeBy(since.Add(silence), now)
+		} else if owes {
+			n.wakeBy(since.Add(doubt), now)
 		}
 	}
 	l, b := n.next(now, false)

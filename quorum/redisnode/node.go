@@ -2,6 +2,7 @@ package redisnode
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -164,23 +165,31 @@ func (n *Node) accept(r *request) error {
 
 // giveUp fails those of the requests that are not answered yet: their caller has left.
 func (n *Node) giveUp(requests []*request, why error) {
-	sent, unsent := n.failure(why), n.failure(&unsentError{why})
 	var left []*request
+	now := time.Now()
 	n.mu.Lock()
 	for _, r := range requests {
-		switch {
-		case r.settled:
-		case r.sent:
-			left = append(left, r.fail(sent))
-		default:
-			if r.number > 0 {
-				n.box.live--
-			}
-			left = append(left, r.fail(unsent))
+		if r.settled {
+			continue
 		}
+		if !r.sent && r.number > 0 {
+			n.box.live--
+		}
+		left = append(left, r.fail(n.failure(n.leaving(r, why, now))))
 	}
 	n.mu.Unlock()
 	giveAll(left)
+}
+
+// leaving is the error of a request whose caller has left because of why. The caller holds mu.
+func (n *Node) leaving(r *request, why error, now time.Time) error {
+	switch {
+	case errors.Is(why, context.DeadlineExceeded):
+		return n.timeout(r, now)
+	case r.sent:
+		return why
+	}
+	return &unsentError{why}
 }
 
 // giveAll hands out answers. The caller holds no lock.

@@ -39,6 +39,7 @@ func (n *Node) opener() {
 		n.unopened(err)
 		return
 	}
+	n.dropDead()
 	n.mu.Lock()
 	n.opening--
 	use := n.link == nil && !n.closed
@@ -53,6 +54,20 @@ func (n *Node) opener() {
 		return
 	}
 	n.sendOn()
+}
+
+// dropDead gives up the present connection if the server owes an answer on it for too long. It has just
+// answered on another.
+func (n *Node) dropDead() {
+	n.mu.Lock()
+	l := n.link
+	if since, owes := n.owes(); !owes || time.Since(since) < doubt {
+		l = nil
+	}
+	n.mu.Unlock()
+	if l != nil {
+		n.drop(l, errSilent)
+	}
 }
 
 // unopened fails all that waits because no connection could be opened, unless there is one or another may
