@@ -290,6 +290,26 @@ func (c *conn) roomy() bool {
 	return false
 }
 
+// ended reports whether the other side has ended the connection and that is all there is to read. It does
+// not disturb a read under way.
+func (c *conn) ended() bool {
+	real, _, _ := c.state()
+	if secure, ok := real.(*tls.Conn); ok {
+		real = secure.NetConn()
+	}
+	socket, ok := real.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return true
+	}
+	over := false
+	err = raw.Control(func(fd uintptr) { over = atEnd(fd) })
+	return over && err == nil
+}
+
 func (c *conn) LocalAddr() net.Addr {
 	if real, _, _ := c.state(); real != nil {
 		return real.LocalAddr()

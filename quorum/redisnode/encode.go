@@ -1,6 +1,7 @@
 package redisnode
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/quorumlock/quorumlock/quorum"
@@ -60,8 +61,8 @@ func (e *encoder) encode(requests []*request, bySource bool) []byte {
 // termsOf returns the index of the request's terms, which it adds if they are new. Most batches have few.
 func (e *encoder) termsOf(r *request) int {
 	t := r.terms()
-	for i := len(e.terms) - 1; i >= 0; i-- {
-		if e.terms[i] == t {
+	for i, known := range slices.Backward(e.terms) {
+		if known == t {
 			return i
 		}
 	}

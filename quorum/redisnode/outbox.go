@@ -29,15 +29,13 @@ type batch struct {
 	bySource bool          // the server has lost the script
 	sent     clock.Instant // just before it was written
 	at       time.Time     // the same
-	idle     bool          // it was the first after the server had answered everything
-	again    bool          // it was sent before
 }
 
 // An outbox decides what is sent next. It is a value without I/O, clock or lock.
 //
-// Requests are sent in the order in which they came; what has to be sent again goes before those that were
-// not sent yet, and takes along later requests for the same keys that are on their way: all operations can
-// be carried out twice, but not in the wrong order. With nothing on its way everything that waits goes at
+// Requests are sent in the order in which they came. What has to be sent again, since the server refused the
+// batch, goes before those that were not sent yet, and takes along later requests for the same keys that are
+// on their way: all operations can be carried out twice, and the last time is in order. With nothing on its way everything that waits goes at
 // once. Otherwise it waits for a full batch, for the answer, or for the pace, whichever is first.
 type outbox struct {
 	count   uint64
@@ -45,6 +43,7 @@ type outbox struct {
 	live    int        // how many of them still want an answer
 	again   []*batch   // to be sent again, by number
 	flight  []*batch   // sent and not answered, in that order
+	unsure  int        // how many of those may have to be sent again; until they are answered nothing new is sent
 	last    time.Time  // when the last batch was sent
 }
 
@@ -74,7 +73,11 @@ func (o *outbox) ready(now time.Time, pace time.Duration) bool {
 	switch {
 	case o.empty() || o.full():
 		return false
-	case len(o.again) > 0 || o.idle() || o.live >= maxBatch:
+	case len(o.again) > 0:
+		return true
+	case o.unsure > 0:
+		return false
+	case o.idle() || o.live >= maxBatch:
 		return true
 	}
 	return now.Sub(o.last) >= pace
@@ -121,7 +124,7 @@ func (o *outbox) next() []*request {
 
 // send notes that a batch is on its way.
 func (o *outbox) send(b *batch, now time.Time) {
-	b.idle, b.at, o.last = o.idle(), now, now
+	b.at, o.last = now, now
 	for _, r := range b.requests {
 		r.sent, r.again = true, false
 	}
@@ -133,6 +136,7 @@ func (o *outbox) answered() *batch {
 	b := o.flight[0]
 	o.flight[0] = nil
 	o.flight = o.flight[1:]
+	o.unsure = max(o.unsure-1, 0)
 	return b
 }
 
@@ -142,6 +146,7 @@ func (o *outbox) repeat(requests []*request, bySource bool) {
 	if len(requests) == 0 {
 		return
 	}
+	o.unsure = len(o.flight)
 	keys := make(map[string]bool, len(requests))
 	for _, r := range requests {
 		keys[r.op.Key] = true
@@ -151,7 +156,7 @@ func (o *outbox) repeat(requests []*request, bySource bool) {
 			r.again = r.again || keys[r.op.Key] && r.number > requests[0].number
 		}
 	}
-	b := &batch{requests: requests, bySource: bySource, again: true}
+	b := &batch{requests: requests, bySource: bySource}
 	i, _ := slices.BinarySearchFunc(o.again, b, func(x, y *batch) int {
 		return cmp.Compare(x.requests[0].number, y.requests[0].number)
 	})
@@ -168,7 +173,7 @@ func (o *outbox) halve(b *batch) {
 // unanswered takes everything that is on its way off it.
 func (o *outbox) unanswered() []*batch {
 	lost := o.flight
-	o.flight = nil
+	o.flight, o.unsure = nil, 0
 	return lost
 }
 

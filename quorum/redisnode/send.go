@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// settled is how long a connection must have been quiet for it to be worth a look whether the server has ended
+// it, in the moment before that is known.
+const settled = time.Millisecond
+
 // next returns the batch to write now, and where to; nil if there is none. It sees to it that what has to
 // wait is sent in time. The caller holds mu, and writes the batch without it, by send.
 //
@@ -15,7 +19,7 @@ func (n *Node) next(now time.Time, patient bool) (*link, *batch) {
 		return nil, nil
 	}
 	l := n.link
-	if l != nil && n.box.idle() && l.worn(now) {
+	if l != nil && n.box.idle() && (l.worn(now) || now.Sub(l.heard) > settled && l.conn.ended()) {
 		n.detach()
 		l = nil
 	}
@@ -61,6 +65,7 @@ func (n *Node) takeBatch(now time.Time) *batch {
 	b.bySource = b.bySource || n.unknown
 	n.unknown = false
 	n.writing = true
+	n.wakeBy(now.Add(doubt), now)
 	for _, r := range b.requests {
 		if limited(r.op) && r.limit == 0 {
 			at, slack := n.offset.at(r.op.NotAfter)

@@ -2,7 +2,6 @@ package redisnode
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -90,24 +89,19 @@ func (n *Node) detach() {
 	n.work.Go(l.close)
 }
 
-// drop gives up a connection, unless that has happened, and fails what is on its way because of why.
-//
-// A connection that broke at the first batch after it had been idle may have been dead for long, and a
-// connection is no better than the last word on it: those requests are sent once more, on the next one.
-// All operations can be carried out twice.
+// drop gives up a connection, unless that has happened, and fails what is on its way because of why. It is
+// not sent again: an acquire may still be carried out as it was sent first, and the release that answers for
+// it must know.
 func (n *Node) drop(l *link, why error) {
 	var lost []*request
 	n.mu.Lock()
 	if l != nil && n.link == l {
 		failure := n.failure(why)
 		for _, b := range n.box.unanswered() {
-			requests := slices.DeleteFunc(slices.Clone(b.requests), func(r *request) bool { return r.settled })
-			if b.idle && !b.again && !n.closed && !errors.Is(why, errSilent) {
-				n.box.repeat(requests, b.bySource)
-				continue
-			}
-			for _, r := range requests {
-				lost = append(lost, r.fail(failure))
+			for _, r := range b.requests {
+				if !r.settled {
+					lost = append(lost, r.fail(failure))
+				}
 			}
 		}
 		n.detach()
