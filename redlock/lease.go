@@ -226,7 +226,7 @@ func (l *Lease) Release(ctx context.Context) error {
 	if !now.Before(l.until()) {
 		l.expire(now)
 	}
-	if l.end(stateReleased, ErrReleased) {
+	if l.end(stateReleased, ErrReleased, LostEvent{}) {
 		return l.giveBack(ctx, now)
 	}
 	first, ended := l.settle()
@@ -264,12 +264,12 @@ func (l *Lease) settle() (first bool, ended error) {
 }
 
 // end moves a held lease to its last state and ends its context with cause. It reports whether the
-// lease was held.
-func (l *Lease) end(to state, cause error) bool {
+// lease was held. untold is what the Lost hook has to be told then: whoever sees the state sees it too.
+func (l *Lease) end(to state, cause error, untold LostEvent) bool {
 	l.mu.Lock()
 	held := l.state == stateHeld
 	if held {
-		l.state, l.cause = to, cause
+		l.state, l.cause, l.untold = to, cause, untold
 	}
 	l.mu.Unlock()
 	if held {
@@ -301,13 +301,10 @@ func (l *Lease) expire(now clock.Instant) bool {
 		why = "its TTL is used up"
 	}
 	err := fmt.Errorf("%w: %q: %s", ErrLost, l.name, why)
-	if !l.end(stateLost, err) {
+	if !l.end(stateLost, err, LostEvent{Name: l.name, Held: now.Sub(l.acquired), Err: err}) {
 		return false
 	}
 	l.locker.counters.lost.Add(1)
-	l.mu.Lock()
-	l.untold = LostEvent{Name: l.name, Held: now.Sub(l.acquired), Err: err}
-	l.mu.Unlock()
 	return true
 }
 

@@ -194,7 +194,7 @@ func (l *Locker) Close() error {
 	}
 	defer close(l.closed)
 	for _, t := range l.sched.close() {
-		t.(*Lease).end(stateClosed, ErrClosed) //nolint:forcetypeassert // it has no other tasks
+		t.(*Lease).end(stateClosed, ErrClosed, LostEvent{}) //nolint:forcetypeassert // it has no other tasks
 	}
 	l.attempts.Wait()
 	err := l.engine.Close() // ends the renewals that the background waits for
