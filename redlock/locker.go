@@ -254,7 +254,10 @@ func (l *Locker) request(ctx context.Context, name string, opts []AcquireOption)
 			opt.applyAcquire(&a)
 		}
 	}
-	faults := a.faults(l.cfg)
+	var faults []error
+	if len(opts) > 0 { // the Locker's own settings were judged when it was made
+		faults = a.faults(l.cfg)
+	}
 	if name == "" {
 		faults = append(faults, validateKey(name))
 	} else {

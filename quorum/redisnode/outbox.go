@@ -45,6 +45,7 @@ type outbox struct {
 	flight  []*batch   // sent and not answered, in that order
 	unsure  int        // how many of those may have to be sent again; until they are answered nothing new is sent
 	last    time.Time  // when the last batch was sent
+	spare   *batch     // that was answered; to be used again
 }
 
 // push takes in a request, and reports false if too many wait already.
@@ -92,7 +93,7 @@ func (o *outbox) take(now time.Time, pace time.Duration) *batch {
 			o.again = slices.Delete(o.again, 0, 1)
 			b.requests = slices.DeleteFunc(b.requests, func(r *request) bool { return r.settled })
 		} else {
-			b = &batch{requests: o.next()}
+			b = o.next()
 		}
 		if len(b.requests) > 0 {
 			o.send(b, now)
@@ -103,8 +104,15 @@ func (o *outbox) take(now time.Time, pace time.Duration) *batch {
 }
 
 // next takes the oldest requests that wait, up to a batch.
-func (o *outbox) next() []*request {
-	list := make([]*request, 0, min(o.live, maxBatch))
+func (o *outbox) next() *batch {
+	b := o.spare
+	o.spare = nil
+	if b == nil {
+		b = &batch{requests: make([]*request, 0, min(o.live, maxBatch))}
+	}
+	clear(b.requests)
+	list := b.requests[:0]
+	*b = batch{}
 	looked := 0
 	for _, r := range o.waiting {
 		if len(list) == maxBatch {
@@ -119,7 +127,8 @@ func (o *outbox) next() []*request {
 	left := copy(o.waiting, o.waiting[looked:])
 	clear(o.waiting[left:])
 	o.waiting = o.waiting[:left]
-	return list
+	b.requests = list
+	return b
 }
 
 // send notes that a batch is on its way.
@@ -134,11 +143,14 @@ func (o *outbox) send(b *batch, now time.Time) {
 // answered takes the oldest batch off its way.
 func (o *outbox) answered() *batch {
 	b := o.flight[0]
-	o.flight[0] = nil
-	o.flight = o.flight[1:]
+	o.flight = slices.Delete(o.flight, 0, 1)
 	o.unsure = max(o.unsure-1, 0)
 	return b
 }
+
+// reuse takes back a batch that is answered and that nobody looks at any more, except who still returns from
+// writing it: nothing of it changes before the next one is taken.
+func (o *outbox) reuse(b *batch) { o.spare = b }
 
 // repeat sends requests again, in the order in which they came. Later ones for the same keys that are on
 // their way follow when they are answered.

@@ -11,7 +11,7 @@ func TestCoarseLimits(t *testing.T) {
 	for _, left := range []time.Duration{-time.Second, 0, 1, 3 * ms, 50 * ms, 499 * ms, time.Second, time.Hour} {
 		at := now + left.Microseconds()
 		got := coarse(at, left)
-		if got > at || got < at-left.Microseconds()/25 || got < 1 {
+		if got > at || got < at-max(left, 0).Microseconds()/25 {
 			t.Errorf("coarse(now+%v) = now%+dus", left, got-now)
 		}
 	}

@@ -189,6 +189,7 @@ func (n *Node) answered(l *link, r *reply, given []*request) []*request {
 	// and the next sample will be better.
 	n.learn(seen, tooLate)
 	n.box.repeat(again, false)
+	n.box.reuse(b)
 	return given
 }
 
