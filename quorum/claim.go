@@ -2,8 +2,6 @@ package quorum
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,22 +28,10 @@ type Claim struct {
 	lanes    []lane // by node
 	promises []clock.Instant
 	moved    func()
-	ended    chan struct{} // closed by the release
+	over     bool          // it is released
 	keep     clock.Instant // of the release
+	parked   []*parked
 }
-
-// A lane is the order of one claim's operations on one node.
-type lane struct {
-	busy  bool
-	queue []func()
-	trace bool // the value may be on the node
-	// late is the instant until which an acquire or heal that was not answered may still be carried
-	// out, and lateExtend the same for an extension.
-	late, lateExtend clock.Instant
-}
-
-// clean reports whether the node certainly has nothing of the claim: it said so, or was never asked.
-func (l *lane) clean(now clock.Instant) bool { return !l.trace && l.late.Before(now) }
 
 func newClaim(e *Engine, key, value string, terms Terms) *Claim {
 	c := &Claim{
@@ -55,7 +41,6 @@ func newClaim(e *Engine, key, value string, terms Terms) *Claim {
 		terms:    terms,
 		lanes:    make([]lane, len(e.peers)),
 		promises: make([]clock.Instant, len(e.peers)),
-		ended:    make(chan struct{}),
 		keep:     clock.Never,
 	}
 	for i := range c.lanes {
@@ -65,13 +50,6 @@ func newClaim(e *Engine, key, value string, terms Terms) *Claim {
 	c.until.Store(int64(clock.Never))
 	return c
 }
-
-var (
-	// errAbandoned is the answer of a node that was not asked since nobody wants to know any more.
-	errAbandoned = errors.New("not asked, since the claim had ended")
-	// errTooLate is the answer of a node that healed when the claim could no longer count it.
-	errTooLate = errors.New("healed after the claim had run out")
-)
 
 // Value is the value that this claim keeps on the nodes.
 func (c *Claim) Value() string { return c.value }
@@ -107,18 +85,21 @@ func (e *Engine) Acquire(ctx context.Context, key, value string, terms Terms) (*
 	}
 	defer e.calls.Done()
 	c := newClaim(e, key, value, terms)
-	r := newRound(e, Majority(len(e.peers)))
-	c.fanOut(r, e.targets(), c.acquireOn(context.WithoutCancel(ctx), r))
+	r := newRound(e, e.clock.Now(), Majority(len(e.peers)))
 	a := newAttempt(len(e.peers), e.need)
-	if err := c.collect(ctx, r, a, func() { c.releaseAll(nil) }); err != nil {
+	c.collect(r, a, func() { c.releaseAll(nil) })
+	c.fanOut(r, c.acquireOn(r))
+	if err := r.await(ctx); err != nil {
 		c.undo()
 		return nil, err
 	}
+	now := e.clock.Now()
+	e.observe(now.Sub(r.started))
 	if a.mine.Outcome() != Reached {
 		c.undo()
 		return nil, a.miss()
 	}
-	if err := c.enough(); err != nil {
+	if err := c.enough(now); err != nil {
 		c.undo()
 		return nil, err
 	}
@@ -126,8 +107,8 @@ func (e *Engine) Acquire(ctx context.Context, key, value string, terms Terms) (*
 }
 
 // enough returns a [MissError] if too little of the claim is left to hand it out.
-func (c *Claim) enough() error {
-	left := c.ValidUntil().Sub(c.engine.clock.Now())
+func (c *Claim) enough(now clock.Instant) error {
+	left := c.ValidUntil().Sub(now)
 	if left > 0 && left >= c.terms.MinValidity {
 		return nil
 	}
@@ -145,111 +126,22 @@ func (e *Engine) Resume(ctx context.Context, key, value string, terms Terms) (*C
 	if err := c.Extend(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.enough(); err != nil {
+	if err := c.enough(e.clock.Now()); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// fanOut lets each node that is asked do job, in its lane, and votes for the others. It gives the job to
-// all lanes at once, so that they all take the rounds in the same order: a node that waits for the others
-// before it heals never waits for one that waits for a later round.
-func (c *Claim) fanOut(r *round, ask []bool, job func(i int)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i, p := range c.engine.peers {
-		if ask[i] {
-			c.enqueue(i, func() { job(i) })
-		} else {
-			r.hold(false)
-			r.post(i, p.skipped())
-		}
-	}
-}
-
-// collect counts votes until the attempt is done. It calls missed, unless that is nil, once, as soon as the
-// votes cannot be reached any more.
-func (c *Claim) collect(ctx context.Context, r *round, a *attempt, missed func()) error {
-	err := r.await(ctx, func(v vote) bool {
+// collect lets a count the votes of r until it is done. It calls missed, unless that is nil, once, as soon as
+// the votes cannot be reached any more.
+func (c *Claim) collect(r *round, a *attempt, missed func()) {
+	r.count = func(v vote) (done bool, then func()) {
 		a.add(v.node, c.engine.peers[v.node].node.Name(), v.answer)
-		if a.mine.Outcome() == Missed && missed != nil {
-			missed()
-			missed = nil
+		if a.mine.Outcome() == Missed {
+			then, missed = missed, nil
 		}
-		return a.done()
-	})
-	if err == nil {
-		c.engine.observe(c.engine.clock.Now().Sub(r.started))
+		return a.done(), then
 	}
-	return err
-}
-
-// enqueue runs job after the node's earlier ones. Only a public call, or a goroutine that Close
-// joins, may call it. The caller holds mu.
-func (c *Claim) enqueue(i int, job func()) {
-	l := &c.lanes[i]
-	if l.busy {
-		l.queue = append(l.queue, job)
-		return
-	}
-	l.busy = true
-	c.engine.spawn(func() {
-		for job := job; job != nil; job = c.next(i) {
-			job()
-		}
-	})
-}
-
-func (c *Claim) next(i int) func() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	l := &c.lanes[i]
-	if len(l.queue) == 0 {
-		l.busy, l.queue = false, nil
-		return nil
-	}
-	job := l.queue[0]
-	l.queue = l.queue[1:]
-	return job
-}
-
-// acquireOn returns the job that asks node i for the key. A node that says the request came too late
-// has told us its time, so it is asked once more. The value may stay the same: that answer proves
-// that nothing was written, and no release of the value has been sent to the node yet.
-func (c *Claim) acquireOn(ctx context.Context, r *round) func(i int) {
-	return func(i int) {
-		ans := c.write(ctx, i, Acquire, clock.Forever)
-		if ans.Verdict == Late {
-			ans = c.write(ctx, i, Acquire, clock.Forever)
-		}
-		r.post(i, ans)
-	}
-}
-
-// write sends node i an acquire or a heal, which the node must refuse once it is past limit or the
-// time of asking, and records the answer.
-func (c *Claim) write(ctx context.Context, i int, kind Kind, limit clock.Instant) Answer {
-	sent := c.engine.clock.Now()
-	op := Op{
-		Kind:     kind,
-		Key:      c.key,
-		Value:    c.value,
-		TTL:      c.terms.Lifetime(),
-		NotAfter: min(sent.Add(c.terms.Timeout), limit),
-	}
-	if !c.mark(i) {
-		return Answer{Err: errAbandoned}
-	}
-	ans := c.engine.peers[i].ask(ctx, op, c.terms.Timeout)
-	if errors.Is(ans.Err, ErrUnsent) {
-		c.unmark(i, sent)
-		return ans
-	}
-	if kind == Heal && ans.Verdict == Mine && !c.engine.clock.Now().Before(limit) {
-		return Answer{Err: errTooLate}
-	}
-	c.record(i, ans, sent, op.NotAfter.Add(ans.Slack))
-	return ans
 }
 
 // mark notes that the value is about to be sent to node i, unless the claim has ended: a value that
@@ -257,7 +149,7 @@ func (c *Claim) write(ctx context.Context, i int, kind Kind, limit clock.Instant
 func (c *Claim) mark(i int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.isEnded() {
+	if c.over {
 		return false
 	}
 	c.lanes[i].trace = true
@@ -307,12 +199,42 @@ func (c *Claim) Extend(ctx context.Context) error {
 		return err
 	}
 	defer e.calls.Done()
-	r := newRound(e, Majority(len(e.peers)))
-	c.fanOut(r, e.targets(), c.extendOn(context.WithoutCancel(ctx), r))
-	a := newAttempt(len(e.peers), e.need)
-	if err := c.collect(ctx, r, a, nil); err != nil {
+	r, a := c.extend(nil)
+	if err := r.await(ctx); err != nil {
 		return err
 	}
+	return c.extended(r, a)
+}
+
+// Renew does what Extend does, without waiting: it calls done with Extend's error, once, within about the
+// node timeout. done may be called before Renew returns, and by a goroutine that answers wait for: it must
+// not block.
+func (c *Claim) Renew(done func(error)) {
+	e := c.engine
+	if err := e.begin(); err != nil {
+		done(err)
+		return
+	}
+	defer e.calls.Done()
+	c.extend(done)
+}
+
+// extend starts an extension. It calls done, if that is not nil, with the outcome.
+func (c *Claim) extend(done func(error)) (*round, *attempt) {
+	e := c.engine
+	r := newRound(e, e.clock.Now(), Majority(len(e.peers)))
+	a := newAttempt(len(e.peers), e.need)
+	c.collect(r, a, nil)
+	if done != nil {
+		r.decided = func() { done(c.extended(r, a)) }
+	}
+	c.fanOut(r, c.extendOn(r))
+	return r, a
+}
+
+// extended is the outcome of an extension that is decided.
+func (c *Claim) extended(r *round, a *attempt) error {
+	c.engine.observe(c.engine.clock.Now().Sub(r.started))
 	if a.mine.Outcome() == Reached {
 		return nil
 	}
@@ -323,37 +245,6 @@ func (c *Claim) Extend(ctx context.Context) error {
 	return miss
 }
 
-func (c *Claim) extendOn(ctx context.Context, r *round) func(i int) {
-	return func(i int) {
-		ans := c.extendNow(ctx, i, r)
-		r.hold(ans.Verdict == Mine)
-		if ans.Verdict == Free {
-			ans = c.heal(ctx, i, r)
-		}
-		r.post(i, ans)
-	}
-}
-
-// extendNow asks node i to extend, unless it has been busy with this claim for so long that nobody
-// waits for the answer any more.
-func (c *Claim) extendNow(ctx context.Context, i int, r *round) Answer {
-	e := c.engine
-	sent := e.clock.Now()
-	if sent.Sub(r.started) >= c.terms.Timeout {
-		return Answer{Err: fmt.Errorf("busy with an earlier request for %v: %w", c.terms.Timeout, context.DeadlineExceeded)}
-	}
-	if c.isEnded() {
-		return Answer{Err: errAbandoned}
-	}
-	op := Op{Kind: Extend, Key: c.key, Value: c.value, TTL: c.terms.Lifetime()}
-	ans := e.peers[i].ask(ctx, op, c.terms.Timeout)
-	c.record(i, ans, sent, clock.Never) // an extension writes nothing where nothing is
-	if ans.Verdict == Failed {
-		c.mayExtendLate(i, sent)
-	}
-	return ans
-}
-
 // mayExtendLate notes that an extension sent to node i may still be carried out. It would make a key live
 // longer that a release keeps for a while. Nothing bounds that moment; the guess costs little.
 func (c *Claim) mayExtendLate(i int, sent clock.Instant) {
@@ -362,35 +253,11 @@ func (c *Claim) mayExtendLate(i int, sent clock.Instant) {
 	c.lanes[i].lateExtend = sent.Add(2 * c.terms.Timeout)
 }
 
+// isEnded reports whether the claim is released.
 func (c *Claim) isEnded() bool {
-	select {
-	case <-c.ended:
-		return true
-	default:
-		return false
-	}
-}
-
-// heal brings the key back on node i, which has lost it, once a majority has said in this very round
-// that it holds the value: then nobody else can have come and gone. Without that, it would be a new
-// claim under an old name.
-func (c *Claim) heal(ctx context.Context, i int, r *round) Answer {
-	select {
-	case <-r.held:
-	case <-r.lapsed:
-		return Answer{Verdict: Free}
-	case <-c.ended:
-		return Answer{Err: errAbandoned}
-	}
-	limit := c.ValidUntil()
-	if !c.engine.clock.Now().Before(limit) {
-		return Answer{Verdict: Free} // as it was: there is nothing left to heal
-	}
-	ans := c.write(ctx, i, Heal, limit)
-	if ans.Verdict == Mine && c.engine.observer.Healed != nil {
-		c.engine.observer.Healed(c.key, c.engine.peers[i].node.Name())
-	}
-	return ans
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.over
 }
 
 // Release removes the value from every node that may have it, or leaves it there for keep from now if
@@ -414,13 +281,14 @@ func (c *Claim) Release(ctx context.Context, keep time.Duration) error {
 	if ctx.Err() != nil {
 		ctx = context.WithoutCancel(ctx)
 	}
-	r := newRound(e, Majority(len(e.peers)))
-	c.releaseAll(r)
+	r := newRound(e, e.clock.Now(), Majority(len(e.peers)))
 	t := newRemoval(len(e.peers))
-	err := r.await(ctx, func(v vote) bool {
+	r.count = func(v vote) (bool, func()) {
 		t.add(e.peers[v.node].node.Name(), v)
-		return t.done()
-	})
+		return t.done(), nil
+	}
+	c.releaseAll(r)
+	err := r.await(ctx)
 	if err == nil && t.Outcome() != Reached {
 		return &MissError{Why: Silent, RetryAfter: NoExpiry, Size: t.Size, Need: t.Need, Nodes: t.failed.list()}
 	}
@@ -437,12 +305,20 @@ func (c *Claim) undo() {
 // end closes the claim to new writes, and reports whether it was open.
 func (c *Claim) end(keep clock.Instant) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.isEnded() {
+	if c.over {
+		c.mu.Unlock()
 		return false
 	}
-	c.keep = keep
-	close(c.ended)
+	c.keep, c.over = keep, true
+	waiting := c.parked
+	c.parked = nil
+	for _, p := range waiting {
+		p.off = true
+	}
+	c.mu.Unlock()
+	for _, p := range waiting {
+		p.on(false, true)
+	}
 	return true
 }
 
@@ -450,57 +326,24 @@ func (c *Claim) end(keep clock.Instant) bool {
 // nothing of this claim, and nothing under way, are left alone.
 func (c *Claim) releaseAll(r *round) {
 	now := c.engine.clock.Now()
-	everybody := c.engine.tooFew()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i := range c.lanes {
-		if l := &c.lanes[i]; r == nil && !l.busy && l.clean(now) {
-			continue
-		}
-		c.enqueue(i, func() {
-			v := c.releaseOn(i, everybody)
+	everybody := c.engine.tooFew(now)
+	at, places := c.times(now), make([]place, len(c.lanes))
+	job := func(i int) {
+		c.releaseOn(i, at, everybody, places[i] == behind, func(v vote) {
 			if r != nil {
-				r.votes <- v
+				r.post(v)
 			}
+			c.next(i)
 		})
 	}
-}
-
-// releaseOn removes the value from node i. What cannot be settled at once is left to the node's undo
-// queue: a node that did not answer, and one that may still carry out an earlier request.
-func (c *Claim) releaseOn(i int, anyway bool) vote {
-	p := c.engine.peers[i]
-	now := c.engine.clock.Now()
-	clean, keep, late := c.left(i, now)
-	if clean {
-		return vote{node: i, answer: Answer{Verdict: Free}, clean: true}
+	c.mu.Lock()
+	for i := range c.lanes {
+		if l := &c.lanes[i]; r != nil || l.busy || !l.clean(now) {
+			places[i] = c.enqueue(i, job)
+		}
 	}
-	u := undo{
-		key:       c.key,
-		value:     c.value,
-		keepUntil: keep,
-		timeout:   c.terms.Timeout,
-		notBefore: now,
-		giveUp:    max(now, late).Add(c.terms.Lifetime()),
-	}
-	ans := p.skipped()
-	ask := anyway || p.allowRelease(now)
-	if ask {
-		ans = p.ask(context.Background(), u.op(now), c.terms.Timeout)
-		now = c.engine.clock.Now()
-	}
-	switch {
-	case !late.Before(now):
-		u.notBefore = late.Add(1)
-	case ans.Answered():
-		c.forget(i)
-		return vote{node: i, answer: ans}
-	case ask:
-		u.tried, u.pause, u.notBefore = true, undoPauseMin, now.Add(undoPauseMin)
-	}
-	c.forget(i) // from here on it is the queue's
-	p.undoLater(u)
-	return vote{node: i, answer: ans}
+	c.mu.Unlock()
+	c.start(places, job)
 }
 
 // left says whether node i certainly has nothing of this claim, and if not, until when it is to keep it, and

@@ -28,6 +28,11 @@
 // be carried out until Op.NotAfter plus Answer.Slack; the undo is sent at once and again after that.
 // A node that cannot be reached is tried until its key has run out by itself.
 //
+// # Goroutines
+//
+// A node that is a [Sender] is asked without a goroutine: whoever brings its answer goes on with the claim, and a
+// call is woken once, when it is decided. Other nodes are asked in a goroutine per question, which Close joins.
+//
 // # Limits
 //
 // The guarantee needs nodes that do not forget a key before its time, clocks within the drift, and

@@ -27,8 +27,8 @@ type Config struct {
 	Observer Observer
 }
 
-// An Observer is told what the engine notices, in the goroutine that noticed it. Each func may be
-// nil, is called from several goroutines, and must return soon: it delays the node's next operation.
+// An Observer is told what the engine notices, soon after, in the order in which it was noticed and one
+// thing at a time. Each func may be nil. [Engine.Close] waits for it, so it must not call that.
 type Observer struct {
 	// Healed: the key was brought back on a node that had lost it.
 	Healed func(key, node string)
@@ -67,9 +67,11 @@ type Engine struct {
 	mu      sync.Mutex
 	closed  bool
 	calls   sync.WaitGroup // public calls under way; they alone may start goroutines
-	group   errgroup.Group // operations on nodes
-	closing chan struct{}  // closed by Close
-	ended   chan struct{}  // closed at its end; no sync.Once, which stops the time in a synctest bubble
+	group   errgroup.Group // goroutines
+	work    sync.WaitGroup // those, and operations on nodes that are under way
+	events  events
+	closing chan struct{} // closed by Close
+	ended   chan struct{} // closed at its end; no sync.Once, which stops the time in a synctest bubble
 }
 
 // NewEngine returns an engine over nodes, which it owns from then on: Close closes them. It does no
@@ -90,7 +92,8 @@ func NewEngine(nodes []Node, cfg Config) (*Engine, error) {
 		ended:    make(chan struct{}),
 	}
 	for _, node := range nodes {
-		e.peers = append(e.peers, &peer{engine: e, node: node})
+		sender, _ := node.(Sender)
+		e.peers = append(e.peers, &peer{engine: e, node: node, sender: sender})
 	}
 	return e, nil
 }
@@ -154,30 +157,33 @@ func (e *Engine) begin() error {
 	return nil
 }
 
-// spawn runs f in a goroutine that Close joins. Only a public call, or such a goroutine, may call it.
+// spawn runs f in a goroutine that Close joins. Only a public call, or something that Close waits for, may
+// call it.
 func (e *Engine) spawn(f func()) {
+	e.work.Add(1)
 	e.group.Go(func() error {
+		defer e.work.Done()
 		f()
 		return nil
 	})
 }
 
-// targets says which nodes are asked. Nodes that have stopped answering are left out, unless too few
+// targets says which nodes are asked: first. Nodes that have stopped answering are left out, unless too few
 // others remain.
-func (e *Engine) targets() []bool {
-	ask := make([]bool, len(e.peers))
-	now := e.clock.Now()
-	everybody := e.tooFew()
+func (e *Engine) targets(now clock.Instant) []place {
+	places := make([]place, len(e.peers))
+	everybody := e.tooFew(now)
 	for i, p := range e.peers {
-		ask[i] = everybody || p.allow(now)
+		if everybody || p.allow(now) {
+			places[i] = first
+		}
 	}
-	return ask
+	return places
 }
 
 // tooFew reports whether so many nodes have stopped answering that everybody is asked: a wrong guess
 // would deny the lock.
-func (e *Engine) tooFew() bool {
-	now := e.clock.Now()
+func (e *Engine) tooFew(now clock.Instant) bool {
 	healthy := 0
 	for _, p := range e.peers {
 		if !p.suspended(now) {
@@ -195,23 +201,30 @@ func (e *Engine) Inspect(ctx context.Context, key string, timeout time.Duration)
 		return nil, err
 	}
 	defer e.calls.Done()
-	r := newRound(e, Majority(len(e.peers)))
-	for i, p := range e.peers {
-		e.spawn(func() {
-			r.post(i, p.ask(context.WithoutCancel(ctx), Op{Kind: Inspect, Key: key}, timeout))
-		})
-	}
 	answers := make([]NodeAnswer, len(e.peers))
 	for i, p := range e.peers {
 		answers[i].Node = p.node.Name()
 	}
 	out := len(answers)
-	err := r.await(ctx, func(v vote) bool {
-		answers[v.node].Answer = v.answer
+	r := e.lookAt(key, timeout, func(v vote) bool {
+		answers[v.node].Answer = v.answer // no vote is counted any more once await has returned
 		out--
 		return out == 0
 	})
+	err := r.await(ctx)
 	return answers, err
+}
+
+// lookAt asks every node what it keeps under key, and lets count count the answers.
+func (e *Engine) lookAt(key string, timeout time.Duration, count func(vote) (done bool)) *round {
+	now := e.clock.Now()
+	r := newRound(e, now, Majority(len(e.peers)))
+	r.count = func(v vote) (bool, func()) { return count(v), nil }
+	deadline := time.Now().Add(timeout)
+	for i, p := range e.peers {
+		p.send(Op{Kind: Inspect, Key: key}, now, deadline, func(ans Answer) { r.post(vote{node: i, answer: ans}) })
+	}
+	return r
 }
 
 // Reach sends every node a question that changes nothing, and returns once a majority has answered, or all
@@ -222,16 +235,11 @@ func (e *Engine) Reach(ctx context.Context, timeout time.Duration) error {
 		return err
 	}
 	defer e.calls.Done()
-	r := newRound(e, Majority(len(e.peers)))
-	for i, p := range e.peers {
-		e.spawn(func() {
-			r.post(i, p.ask(context.WithoutCancel(ctx), Op{Kind: Inspect, Key: probeKey}, timeout))
-		})
-	}
 	answered := Tally{Size: len(e.peers), Need: Majority(len(e.peers))}
-	return r.await(ctx, func(v vote) bool {
+	r := e.lookAt(probeKey, timeout, func(v vote) bool {
 		return answered.Vote(v.answer.Answered()) == Reached || answered.Yes+answered.No == answered.Size
 	})
+	return r.await(ctx)
 }
 
 // probeKey is a key that is never a lock's: no lock's name begins like this.
@@ -241,6 +249,24 @@ const probeKey = "redlock:probe"
 type NodeAnswer struct {
 	Node string
 	Answer
+}
+
+// A NodeState is how a node is, as far as the engine knows.
+type NodeState struct {
+	Name  string
+	Down  bool  // it has stopped answering, and is asked only now and then
+	Asked int   // questions under way
+	Undos int   // releases that it has still to be told of
+	Err   error // why it did not answer the last time, if it has not answered since: a [*NodeError]
+}
+
+// Nodes says how each node is, in the order in which they were given. It asks nobody.
+func (e *Engine) Nodes() []NodeState {
+	states := make([]NodeState, len(e.peers))
+	for i, p := range e.peers {
+		states[i] = p.state()
+	}
+	return states
 }
 
 // Close ends every call under way with [ErrClosed], undoes what they leave, joins every goroutine,
@@ -258,6 +284,7 @@ func (e *Engine) Close() error {
 	defer close(e.ended)
 	close(e.closing)
 	e.calls.Wait()
+	e.work.Wait()
 	_ = e.group.Wait() // the functions return nil
 	var errs []error
 	for _, p := range e.peers {

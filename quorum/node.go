@@ -30,6 +30,17 @@ type Node interface {
 	Close() error
 }
 
+// A Sender is a Node that can be asked without waiting. An [Engine] then needs no goroutine for each
+// question.
+type Sender interface {
+	Node
+	// Send does what Ask does with one operation, and calls reply with its answer, once, by the
+	// deadline. Operations are carried out in the order in which they were sent, at least those on one
+	// key. Send does not wait. reply may be called before Send returns, and from any goroutine; it must
+	// not block, as other answers may have to wait for it, and it may call Send.
+	Send(op Op, deadline time.Time, reply func(Answer))
+}
+
 // Kind says what an [Op] does.
 type Kind uint8
 

@@ -14,12 +14,14 @@ import (
 type peer struct {
 	engine *Engine
 	node   Node
+	sender Sender // the same, if it is one
 
 	mu      sync.Mutex
 	breaker breaker
 	last    *NodeError    // the last failure that counted, if no answer came after it
 	asked   int           // operations under way
-	heard   clock.Instant // when the last answer came, or the first of those under way was sent
+	heard   clock.Instant // when something was sent for the first time after the last answer
+	fresh   bool          // nothing was sent since the last answer
 	undos   undoQueue
 }
 
@@ -30,15 +32,37 @@ const (
 	stallTime = 200 * time.Millisecond
 )
 
-// ask carries out one operation, bounded by timeout, and learns from it how the node is.
-func (p *peer) ask(ctx context.Context, op Op, timeout time.Duration) Answer {
-	return p.askAll(ctx, []Op{op}, timeout)[0]
+// send carries out one operation that is sent now, and calls done with the answer, by the deadline. It learns
+// from it how the node is. A node that cannot be asked without waiting is asked in a goroutine. The caller
+// holds no lock.
+func (p *peer) send(op Op, now clock.Instant, deadline time.Time, done func(Answer)) {
+	p.sending(now)
+	if p.sender == nil {
+		p.engine.spawn(func() {
+			ctx, cancel := context.WithDeadline(context.Background(), deadline)
+			defer cancel()
+			done(p.ask(ctx, []Op{op})[0])
+		})
+		return
+	}
+	p.engine.work.Add(1)
+	p.sender.Send(op, deadline, func(ans Answer) {
+		defer p.engine.work.Done()
+		one := [...]Answer{ans}
+		p.learn(one[:])
+		done(one[0])
+	})
 }
 
-func (p *peer) askAll(ctx context.Context, ops []Op, timeout time.Duration) []Answer {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+// askAll carries out operations, and waits for their answers until timeout.
+func (p *peer) askAll(ops []Op, timeout time.Duration) []Answer {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	p.sending()
+	p.sending(p.engine.clock.Now())
+	return p.ask(ctx, ops)
+}
+
+func (p *peer) ask(ctx context.Context, ops []Op) []Answer {
 	answers := p.node.Ask(ctx, ops)
 	if len(answers) != len(ops) {
 		err := fmt.Errorf("%d answers to %d operations", len(answers), len(ops))
@@ -51,55 +75,55 @@ func (p *peer) askAll(ctx context.Context, ops []Op, timeout time.Duration) []An
 	return answers
 }
 
-// learn judges the node by its answers. A server's own refusal, which has a code, is an answer: it
-// came at once.
+// learn judges the node by its answers to one question. A server's own refusal, which has a code, is an
+// answer: it came at once.
 func (p *peer) learn(answers []Answer) {
 	alive := false
 	var last *NodeError
 	for i := range answers {
-		if answers[i].Answered() {
+		ans := &answers[i]
+		if ans.Answered() {
 			alive = true
 			continue
 		}
-		if answers[i].Err == nil {
-			answers[i].Err = errors.New("no answer and no reason")
+		if ans.Err == nil {
+			ans.Err = errors.New("no answer and no reason")
 		}
-		last = nodeError(p.node.Name(), answers[i].Err)
+		last = nodeError(p.node.Name(), ans.Err)
 		alive = alive || last.Code != ""
 	}
 	p.note(alive, last)
 }
 
 func (p *peer) note(alive bool, last *NodeError) {
-	now := p.engine.clock.Now()
 	p.mu.Lock()
 	p.asked--
 	var opened, closed bool
 	switch {
 	case alive:
-		p.heard, p.last = now, nil
+		p.fresh, p.last = true, nil
 		closed = p.breaker.answered()
 	case errors.Is(last, ErrBusy):
 		// It is this process that has too much to ask.
 	default:
-		opened = p.breaker.silent(now)
+		opened = p.breaker.silent(p.engine.clock.Now())
 		p.last = last
 	}
 	p.mu.Unlock()
-	if opened && p.engine.observer.Down != nil {
-		p.engine.observer.Down(p.node.Name(), last)
+	if opened {
+		p.tellDown(last)
 	}
-	if closed && p.engine.observer.Up != nil {
-		p.engine.observer.Up(p.node.Name())
+	if closed {
+		p.tellUp()
 	}
 }
 
-func (p *peer) sending() {
-	now := p.engine.clock.Now()
+// sending notes that the node is asked at now.
+func (p *peer) sending(now clock.Instant) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.asked == 0 {
-		p.heard = now
+	if p.asked == 0 || p.fresh {
+		p.heard, p.fresh = now, false
 	}
 	p.asked++
 }
@@ -113,7 +137,7 @@ func (p *peer) suspended(now clock.Instant) bool {
 
 // stalled reports whether too many operations wait for the node. The caller holds mu.
 func (p *peer) stalled(now clock.Instant) bool {
-	return p.asked >= stallAsks && now.Sub(p.heard) > stallTime
+	return p.asked >= stallAsks && !p.fresh && now.Sub(p.heard) > stallTime
 }
 
 // allow reports whether the node is asked now; see [breaker].
@@ -140,4 +164,14 @@ func (p *peer) skipped() Answer {
 		e.Err = fmt.Errorf("%w: %w", ErrSuspended, p.last.Err)
 	}
 	return Answer{Err: e}
+}
+
+func (p *peer) state() NodeState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := NodeState{Name: p.node.Name(), Down: p.breaker.open(), Asked: p.asked, Undos: len(p.undos.pending)}
+	if p.last != nil {
+		s.Err = p.last
+	}
+	return s
 }

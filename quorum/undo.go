@@ -1,7 +1,6 @@
 package quorum
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -122,7 +121,7 @@ func (p *peer) sendUndos(due []undo, now clock.Instant) {
 		ops[i] = u.op(now)
 		timeout = max(timeout, u.timeout)
 	}
-	answers := p.askAll(context.Background(), ops, timeout)
+	answers := p.askAll(ops, timeout)
 	now = p.engine.clock.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -99,6 +99,7 @@ func (l *Locker) attempt(ctx context.Context, c *call) (*Lease, error) {
 		_ = claim.Release(ctx, 0) // nobody has it yet, and what cannot be released runs out
 		return nil, err
 	}
+	l.counters.acquired.Add(1)
 	if hook := l.hooks.Acquired; hook != nil {
 		hook(AcquiredEvent{
 			Name:     c.name,
@@ -116,6 +117,7 @@ func (l *Locker) missed(c *call, err error) {
 	if !errors.As(err, &miss) {
 		return
 	}
+	l.counters.missed(miss.Why)
 	if hook := l.hooks.Held; hook != nil && miss.Why == quorum.Held {
 		event := HeldEvent{Name: c.name, Holder: holderOf(miss.Holder), Attempt: c.attempts}
 		if miss.RetryAfter != quorum.NoExpiry {

@@ -30,6 +30,7 @@
 //
 // # Lifetimes
 //
-// A Locker runs one scheduling goroutine while leases are held, however many, and goroutines for what is
-// being asked. [Locker.Close] joins all of them.
+// A Locker runs one scheduling goroutine while leases are held, however many, and two for each Redis server
+// that it is connected to; renewals need no others. [Locker.Close] joins all of them. [Locker.Stats] tells how
+// it is doing.
 package redlock

@@ -7,7 +7,7 @@ import (
 )
 
 // Hooks tell the program what happens to its locks. Each func may be nil, and costs nothing then; it
-// may be called from several goroutines at once, and should return soon, since it delays the
+// may be called from several goroutines at once, and should return soon, since it may delay the
 // operation that it tells about. No hook delays the end of a lease's context, and none is called by Valid
 // or another method that only looks. A hook must not close the Locker.
 type Hooks struct {

@@ -158,7 +158,11 @@ func (l *Lease) ended() error {
 }
 
 func (l *Lease) extend(ctx context.Context) error {
-	err := l.claim.Extend(ctx)
+	return l.extendedOr(l.claim.Extend(ctx))
+}
+
+// extendedOr takes in the outcome of an extension: err, or that the lease has ended meanwhile.
+func (l *Lease) extendedOr(err error) error {
 	if ended := l.ended(); ended != nil {
 		return ended
 	}
@@ -176,6 +180,7 @@ func (l *Lease) extendFailed(err error) error {
 	}
 	// The votes that are left still stand: it is a failed round, not a loss.
 	err = fmt.Errorf("%w for %q: %w", ErrNoQuorum, l.name, miss)
+	l.locker.counters.unrenewed.Add(1)
 	l.mu.Lock()
 	l.failures++
 	first := l.failures == 1
@@ -187,6 +192,7 @@ func (l *Lease) extendFailed(err error) error {
 }
 
 func (l *Lease) extended() {
+	l.locker.counters.renewed.Add(1)
 	now := l.locker.clock.Now()
 	l.mu.Lock()
 	l.failures = 0
@@ -220,7 +226,7 @@ func (l *Lease) Release(ctx context.Context) error {
 	if !now.Before(l.until()) {
 		l.expire(now)
 	}
-	if l.end(stateReleased, ErrReleased) {
+	if l.end(stateReleased, ErrReleased, LostEvent{}) {
 		return l.giveBack(ctx, now)
 	}
 	first, ended := l.settle()
@@ -234,6 +240,7 @@ func (l *Lease) Release(ctx context.Context) error {
 // giveBack releases a lease that was held until now.
 func (l *Lease) giveBack(ctx context.Context, now clock.Instant) error {
 	l.locker.sched.remove(l)
+	l.locker.counters.released.Add(1)
 	err := l.claim.Release(ctx, max(l.acquired.Add(l.terms.minHold).Sub(now), 0))
 	if err != nil {
 		err = l.locker.fromEngine(l.name, err)
@@ -257,12 +264,12 @@ func (l *Lease) settle() (first bool, ended error) {
 }
 
 // end moves a held lease to its last state and ends its context with cause. It reports whether the
-// lease was held.
-func (l *Lease) end(to state, cause error) bool {
+// lease was held. untold is what the Lost hook has to be told then: whoever sees the state sees it too.
+func (l *Lease) end(to state, cause error, untold LostEvent) bool {
 	l.mu.Lock()
 	held := l.state == stateHeld
 	if held {
-		l.state, l.cause = to, cause
+		l.state, l.cause, l.untold = to, cause, untold
 	}
 	l.mu.Unlock()
 	if held {
@@ -294,12 +301,10 @@ func (l *Lease) expire(now clock.Instant) bool {
 		why = "its TTL is used up"
 	}
 	err := fmt.Errorf("%w: %q: %s", ErrLost, l.name, why)
-	if !l.end(stateLost, err) {
+	if !l.end(stateLost, err, LostEvent{Name: l.name, Held: now.Sub(l.acquired), Err: err}) {
 		return false
 	}
-	l.mu.Lock()
-	l.untold = LostEvent{Name: l.name, Held: now.Sub(l.acquired), Err: err}
-	l.mu.Unlock()
+	l.locker.counters.lost.Add(1)
 	return true
 }
 

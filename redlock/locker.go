@@ -26,6 +26,8 @@ type Locker struct {
 	turns  turns
 	hooks  Hooks
 
+	counters counters
+
 	entry      sync.Mutex     // orders the start of attempts and the closing
 	attempts   sync.WaitGroup // under way: one that wins while the Locker closes must still be undone
 	background sync.WaitGroup // renewals and hooks, started by the scheduler
@@ -192,7 +194,7 @@ func (l *Locker) Close() error {
 	}
 	defer close(l.closed)
 	for _, t := range l.sched.close() {
-		t.(*Lease).end(stateClosed, ErrClosed) //nolint:forcetypeassert // it has no other tasks
+		t.(*Lease).end(stateClosed, ErrClosed, LostEvent{}) //nolint:forcetypeassert // it has no other tasks
 	}
 	l.attempts.Wait()
 	err := l.engine.Close() // ends the renewals that the background waits for
@@ -252,7 +254,10 @@ func (l *Locker) request(ctx context.Context, name string, opts []AcquireOption)
 			opt.applyAcquire(&a)
 		}
 	}
-	faults := a.faults(l.cfg)
+	var faults []error
+	if len(opts) > 0 { // the Locker's own settings were judged when it was made
+		faults = a.faults(l.cfg)
+	}
 	if name == "" {
 		faults = append(faults, validateKey(name))
 	} else {

@@ -153,15 +153,15 @@ func inParallel(rounds, workers int, round func(name string)) {
 	group.Wait()
 }
 
-// script is the command by which a node runs one of its scripts.
+// script is a command by which a node carries out operations of that kind, perhaps among others.
 func script(t *testing.T, kind string) faultproxy.Match {
 	t.Helper()
-	source, err := os.ReadFile(filepath.Join("..", "quorum", "redisnode", kind+".lua"))
+	source, err := os.ReadFile(filepath.Join("..", "quorum", "redisnode", "batch.lua"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	sum := sha1.Sum(source) //nolint:gosec // it names Redis scripts
-	return faultproxy.Containing(hex.EncodeToString(sum[:]))
+	return both(faultproxy.Containing(hex.EncodeToString(sum[:])), faultproxy.Containing(kind))
 }
 
 func both(a, b faultproxy.Match) faultproxy.Match {

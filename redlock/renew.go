@@ -1,14 +1,22 @@
 package redlock
 
 import (
-	"context"
 	"time"
 
 	"github.com/quorumlock/quorumlock/clock"
 )
 
 // Renewal: the scheduler looks at a lease when it has to be renewed, and when it ends. Its end is a
-// deadline that is already in the heap when a renewal is sent, and only answers of nodes move it.
+// deadline that is already in the heap when a renewal is sent, and only answers of nodes move it. The
+// scheduler asks the nodes and goes on; whoever brings the answers does the rest. So leases that are due
+// together are on their way together, and each node gets them in few requests.
+
+const (
+	// maxRenewing bounds the renewals under way, and so what waits for a slow node. Who comes too many
+	// waits for renewalTurn.
+	maxRenewing = 4096
+	renewalTurn = 2 * time.Millisecond
+)
 
 // due is when the scheduler has to look at the lease next.
 func (l *Lease) due() clock.Instant {
@@ -33,6 +41,9 @@ func (l *Lease) look(now clock.Instant) (goesOn bool) {
 	l.mu.Lock()
 	held, told := l.state == stateHeld, l.untold.Err == nil
 	start := held && !l.renewing && !now.Before(l.renewAt)
+	if start && l.locker.counters.renewing.Load() >= maxRenewing {
+		l.renewAt, start = now.Add(renewalTurn), false
+	}
 	l.renewing = l.renewing || start
 	l.mu.Unlock()
 	if !held {
@@ -42,14 +53,28 @@ func (l *Lease) look(now clock.Instant) (goesOn bool) {
 		return false
 	}
 	if start {
-		l.locker.spawn(l.renew)
+		l.renew()
 	}
 	return true
 }
 
-// renew extends the lease once, and says when to do so again.
+// renew extends the lease once, without waiting for it.
 func (l *Lease) renew() {
-	err := l.extend(context.Background())
+	l.locker.counters.renewing.Add(1)
+	l.claim.Renew(func(err error) {
+		if l.locker.hooks.Renewed == nil && l.locker.hooks.Jeopardy == nil {
+			l.renewed(err)
+			return
+		}
+		// A hook may do as it likes, and answers wait for the goroutine that this is.
+		l.locker.spawn(func() { l.renewed(err) })
+	})
+}
+
+// renewed takes in the outcome of a renewal, and says when to renew again.
+func (l *Lease) renewed(err error) {
+	l.locker.counters.renewing.Add(-1)
+	err = l.extendedOr(err)
 	now := l.locker.clock.Now()
 	l.mu.Lock()
 	l.renewing = false

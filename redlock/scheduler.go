@@ -86,6 +86,13 @@ func (s *scheduler) remove(t task) {
 	}
 }
 
+// size is the number of tasks.
+func (s *scheduler) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.tasks)
+}
+
 // close stops the goroutine, joins it, and returns the tasks that were left.
 func (s *scheduler) close() []task {
 	s.mu.Lock()

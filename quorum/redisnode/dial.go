@@ -56,10 +56,10 @@ func netDial(config *tls.Config) dialFunc {
 }
 
 // connect returns a connection that is not open yet.
-func (d *dialer) connect(_ context.Context, network, addr string) (net.Conn, error) {
+func (d *dialer) connect(network, addr string) *conn {
 	c := &conn{dialer: d, network: network, addr: addr}
 	c.ctx, c.cancel = context.WithCancel(d.base)
-	return c, nil
+	return c
 }
 
 // join waits for all dials and lets none start. Call stop first.
@@ -277,6 +277,37 @@ func (c *conn) setDeadlines(read, write *time.Time) (err error) {
 		}
 	}
 	return err
+}
+
+// roomy reports whether a small write to an idle connection does not block, as the kernel takes it in. Nothing
+// is known about connections of a Dialer that are no sockets.
+func (c *conn) roomy() bool {
+	real, _, _ := c.state()
+	switch real.(type) {
+	case *net.TCPConn, *net.UnixConn, *tls.Conn:
+		return true
+	}
+	return false
+}
+
+// ended reports whether the other side has ended the connection and that is all there is to read. It does
+// not disturb a read under way.
+func (c *conn) ended() bool {
+	real, _, _ := c.state()
+	if secure, ok := real.(*tls.Conn); ok {
+		real = secure.NetConn()
+	}
+	socket, ok := real.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return true
+	}
+	over := false
+	err = raw.Control(func(fd uintptr) { over = atEnd(fd) })
+	return over && err == nil
 }
 
 func (c *conn) LocalAddr() net.Addr {

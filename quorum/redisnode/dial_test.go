@@ -18,10 +18,7 @@ func dialing(t *testing.T, dial dialFunc) (*dialer, net.Conn) {
 	t.Helper()
 	d := newDialer(&redis.Options{Dialer: dial, DialTimeout: 20 * ms})
 	t.Cleanup(func() { d.stop(); d.join() })
-	c, err := d.connect(t.Context(), "tcp", "example.com:1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := d.connect("tcp", "example.com:1")
 	t.Cleanup(func() { _ = c.Close() })
 	return d, c
 }

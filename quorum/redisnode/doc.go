@@ -2,15 +2,38 @@
 //
 // # Guarantee
 //
-// Every operation is one Lua script on one key, so it is atomic on the server, and running it twice
-// for a value leaves what running it once left. [Node.Ask] returns by its ctx's deadline, whatever
-// the server does. An Acquire or a Heal that reaches the server after its NotAfter writes nothing:
-// the script compares NotAfter, translated into the server's time, with the server's TIME. The
+// Every operation is carried out by one Lua script, atomically, and running it twice for a value leaves what
+// running it once left. An operation that fails, fails alone. [Node.Ask] returns, and [Node.Send] replies, by
+// the deadline, whatever the server does. An Acquire or a Heal that reaches the server after its NotAfter
+// writes nothing: the script compares NotAfter, translated into the server's time, with the server's TIME. The
 // translation comes from a sample (sent, received, TIME) and can only err late, by
 //
 //	(received - sent) + Rate * (distance from sent to NotAfter)
 //
 // with Rate = clock.DefaultRate. That is the Slack of the answer.
+//
+// # Batches
+//
+// What callers ask at the same time goes to the server in one script call, with a key for each operation; see
+// batch.lua. Nothing waits for company: an idle server is asked at once. While it owes an answer, requests wait
+// for that answer, for a full batch, or for a sixteenth of a round trip (half a millisecond at least),
+// whichever is first. At most 128 operations are in a batch, about an eighth of a millisecond of the server's
+// time, and at most 16 batches on their way. Operations on one key are carried out in the order in which they
+// were asked. Only where the server refuses a whole batch, since it has lost the script or because of a key
+// that its user may not touch, operations that were on their way already come before those of the batch; they
+// are carried out once more behind them.
+//
+// At most 8192 requests wait for a server; more fail at once, with [quorum.ErrBusy]. One whose caller has gone
+// before it was sent is never sent, and its error is a [quorum.ErrUnsent].
+//
+// # Connections
+//
+// A Node uses one connection. The client library opens it; after that batches and answers go over it one
+// behind the other. An answer that comes after its callers have left costs nothing. If the server owes one for
+// half a second another connection is tried, and the first given up if that one opens; after three seconds it
+// is given up in any case. Connections are opened apart from the operations that need one, within three
+// seconds: an operation on a server far away has time for one round trip, not for the six of an opening (TCP,
+// TLS, HELLO, client information, TIME). With nothing open, operations wait, and fail when the opening does.
 //
 // # Assumptions
 //
@@ -21,13 +44,12 @@
 //
 // # Limits
 //
-// A first Ask opens a connection, which takes up to six round trips (TCP, TLS, HELLO, client
-// information, TIME, the operation); a deadline shorter than that never succeeds. Cancelling a ctx
-// does not interrupt a request on its way, only the deadline does. Connections that died while idle
-// are noticed before use without TLS; with TLS each costs one failed Ask.
+// What holds back one request on its connection holds back those behind it, for half a second at most if
+// another connection works. Operations that were on their way when a connection ends have failed, and may have
+// been carried out.
 //
 // # Lifetimes
 //
-// A Node opens connections of its own, made from the caller's options, and starts no goroutine that
-// outlives a dial. [Node.Close] joins those too.
+// A Node has two goroutines while its connection is open, one while it is being opened, and a timer.
+// [Node.Close] ends and joins them, and dials under way.
 package redisnode

@@ -262,7 +262,8 @@ func TestLoadingServer(t *testing.T) {
 	var answer quorum.Answer
 	waitFor(t, func() bool {
 		answer = ask(t, node, patience, acquire("key"))
-		return answer.Err != nil && !redis.IsReadOnlyError(answer.Err)
+		var failed *quorum.NodeError
+		return errors.As(answer.Err, &failed) && failed.Code != "READONLY"
 	})
 	wantError(t, answer, "LOADING", false, "loading")
 }

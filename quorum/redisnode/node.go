@@ -16,40 +16,49 @@ import (
 // A Node asks one Redis server. Make one with [New]. All methods may be called from several
 // goroutines.
 type Node struct {
-	name    string
-	clock   clock.Clock
-	client  *redis.Client
-	dialer  *dialer
-	seats   *seats
-	greeter func(context.Context, *redis.Conn) error // the caller's OnConnect, or nil
+	name   string
+	clock  clock.Clock
+	opts   redis.Options // tuned; each connection has a client of its own made from them
+	dialer *dialer
+	base   context.Context //nolint:containedctx // ends with the node
+	stop   context.CancelFunc
+	work   sync.WaitGroup // connections and what opens them; grows under mu only
 
-	mu     sync.Mutex
-	offset offset
+	mu      sync.Mutex
+	closed  bool
+	offset  offset
+	box     outbox
+	link    *link // nil while there is none
+	writing bool  // somebody writes a batch to link
+	opening int   // connections that are being opened
+	opened  time.Time
+	alarm   *time.Timer
+	alarmAt time.Time // when it rings; zero if it does not
+	dueAt   time.Time // no deadline passes before; zero if there is none
+	// unknown: the server has said that it does not know the script.
+	unknown bool
 }
 
-var _ quorum.Node = (*Node)(nil)
+var (
+	_ quorum.Node   = (*Node)(nil)
+	_ quorum.Sender = (*Node)(nil)
+)
 
 // New returns a node on the server that opts names. It does no I/O, and neither changes nor keeps
 // opts; those of an existing client ([redis.Client.Options]) work as well.
 //
 // What says where the server is and who asks is kept: address, Dialer, TLS, credentials, DB, client
-// name, Protocol, OnConnect, identity. Timeouts, retries and pool settings are replaced, except that
-// a shorter DialTimeout and a larger PoolSize stay.
+// name, Protocol, OnConnect, identity, ConnMaxLifetime and ConnMaxIdleTime. Timeouts, retries and pool
+// settings are replaced, except that a shorter DialTimeout stays.
 //
 // clk is the clock of the operations' NotAfter. The error names every unusable value.
 func New(opts *redis.Options, clk clock.Clock) (*Node, error) {
 	if err := validate(opts, clk); err != nil {
 		return nil, fmt.Errorf("redisnode: %w", err)
 	}
-	n := &Node{
-		name:    nodeName(opts),
-		clock:   clk,
-		dialer:  newDialer(opts),
-		greeter: opts.OnConnect,
-	}
-	own := tune(opts, n.dialer.connect, n.greet)
-	n.client = redis.NewClient(own)
-	n.seats = newSeats(own.PoolSize, n.measure)
+	n := &Node{name: nodeName(opts), clock: clk, dialer: newDialer(opts)}
+	n.opts = *tune(opts)
+	n.base, n.stop = context.WithCancel(context.Background())
 	return n, nil
 }
 
@@ -57,138 +66,145 @@ func New(opts *redis.Options, clk clock.Clock) (*Node, error) {
 // than 0.
 func (n *Node) Name() string { return n.name }
 
-// Close closes all connections and waits for dials under way, which it cancels: a Dialer of the
-// caller's that does not honour its ctx delays it. Calls after the first do nothing.
+// Close closes the connection, fails what waits for it, and waits for dials under way, which it cancels: a
+// Dialer of the caller's that does not honour its ctx delays it. Calls after the first do nothing.
 func (n *Node) Close() error {
-	n.seats.close()
-	n.dialer.stop() // ends what is being opened, before the client library is told
-	n.seats.join()
-	err := n.client.Close()
-	n.dialer.join()
-	if errors.Is(err, redis.ErrClosed) {
-		return nil
+	n.stop()
+	n.dialer.stop() // ends what is being opened
+	n.mu.Lock()
+	first := !n.closed
+	n.closed = true
+	if n.alarm != nil {
+		n.alarm.Stop()
 	}
-	return err
+	l := n.link
+	n.mu.Unlock()
+	if first {
+		n.drop(l, redis.ErrClosed)
+	}
+	n.work.Wait()
+	n.dialer.join()
+	return nil
 }
 
-// Ask carries out the batch as [quorum.Node] says, with one command for one operation and one
-// pipeline for several. Errors are [*quorum.NodeError] values. An error that came with the deadline
-// is also a [context.DeadlineExceeded].
+// Ask carries out the batch as [quorum.Node] says, together with what else is asked at that moment. Errors
+// are [*quorum.NodeError] values. An error that came with the deadline is also a
+// [context.DeadlineExceeded], and one of a ctx that was cancelled is its error.
 func (n *Node) Ask(ctx context.Context, batch []quorum.Op) []quorum.Answer {
 	answers := make([]quorum.Answer, len(batch))
-	if err := n.enter(ctx); err != nil {
-		return n.allFailed(ctx, answers, err)
-	}
-	alive := true
-	defer func() { n.seats.give(alive) }()
-	if !n.inTime(ctx) {
-		return n.allFailed(ctx, answers, &unsentError{fmt.Errorf("no connection was ready: %w", context.DeadlineExceeded)})
-	}
-	if err := n.prepare(ctx, batch); err != nil {
-		alive = fromServer(err)
-		return n.allFailed(ctx, answers, err)
-	}
-	calls := make([]*call, 0, len(batch))
-	for i, op := range batch {
-		c, err := n.newCall(op, &answers[i])
-		if err != nil {
-			answers[i].Err = n.failure(ctx, err)
-			continue
-		}
-		calls = append(calls, c)
-	}
-	alive = n.exchange(ctx, calls, bySHA) && n.exchange(ctx, unknown(calls), bySource)
-	return answers
-}
-
-// enter takes a seat, within ctx.
-func (n *Node) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		return err
+		for i := range answers {
+			answers[i].Err = n.failure(&unsentError{err})
+		}
+		return answers
 	}
-	return n.seats.take(ctx)
-}
-
-// inTime reports whether an answer can come before the deadline, as far as is known. A connection that
-// became ready too late is left alone then: a request that times out would cost it.
-func (n *Node) inTime(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		return true
+		deadline = time.Now().Add(openTimeout)
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return !n.offset.have || time.Until(deadline) > n.offset.best.width()
-}
-
-// allFailed is the answer to a batch that could not be sent because of err.
-func (n *Node) allFailed(ctx context.Context, answers []quorum.Answer, err error) []quorum.Answer {
-	err = n.failure(ctx, err)
-	for i := range answers {
-		answers[i].Err = err
+	var all sync.WaitGroup
+	requests := make([]*request, len(batch))
+	all.Add(len(batch))
+	for i, op := range batch {
+		requests[i] = &request{op: op, deadline: deadline, reply: func(a quorum.Answer) {
+			answers[i] = a
+			all.Done()
+		}}
 	}
+	stop := context.AfterFunc(ctx, func() { n.giveUp(requests, ctx.Err()) })
+	defer stop()
+	n.submit(requests)
+	all.Wait()
 	return answers
 }
 
-// prepare makes sure that there is a sample of the server's clock if an operation's limit has to be put
-// into it.
-func (n *Node) prepare(ctx context.Context, batch []quorum.Op) error {
-	for _, op := range batch {
-		if limited(op) && !n.clockKnown() {
-			return n.measure(ctx)
-		}
-	}
-	return nil
+// Send carries out one operation as Ask does, and calls reply with the answer, once, by the deadline. It
+// does not wait; reply may be called before it returns. reply must not block: it keeps back the other
+// answers of the server.
+func (n *Node) Send(op quorum.Op, deadline time.Time, reply func(quorum.Answer)) {
+	n.submit([]*request{{op: op, deadline: deadline, reply: reply}})
 }
 
-func (n *Node) clockKnown() bool {
+// submit takes in requests, and sends them at once if the server is idle.
+func (n *Node) submit(requests []*request) {
+	var refused []*request
+	now := time.Now()
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.offset.known(n.clock.Now())
-}
-
-// measure asks the server for its time.
-func (n *Node) measure(ctx context.Context) error {
-	return n.sample(func() (time.Time, error) { return n.client.Time(ctx).Result() })
-}
-
-// greet runs on every new connection, before any operation does.
-func (n *Node) greet(ctx context.Context, cn *redis.Conn) error {
-	if n.greeter != nil {
-		if err := n.greeter(ctx, cn); err != nil {
-			// The client library strips one layer off what this function returns. Let it be this one.
-			return fmt.Errorf("OnConnect: %w", err)
+	for _, r := range requests {
+		if r.settled {
+			continue // given up already
+		}
+		if err := n.accept(r); err != nil {
+			refused = append(refused, r.fail(n.failure(err)))
+			continue
+		}
+		if n.dueAt.IsZero() || r.deadline.Before(n.dueAt) {
+			n.dueAt = r.deadline
+			n.wakeBy(n.dueAt, now)
 		}
 	}
-	if err := n.sample(func() (time.Time, error) { return cn.Time(ctx).Result() }); err != nil {
-		return fmt.Errorf("TIME: %w", err)
-	}
-	return nil
+	l, b := n.next(now, false)
+	n.mu.Unlock()
+	giveAll(refused)
+	n.send(l, b, false)
 }
 
-func (n *Node) sample(ask func() (time.Time, error)) error {
-	sent := n.clock.Now()
-	t, err := ask()
-	if err != nil {
+// accept returns why a request is not taken in, or nil. The caller holds mu.
+func (n *Node) accept(r *request) error {
+	if err := validOp(r.op); err != nil {
 		return err
 	}
-	n.learn(sample{sent: sent, received: n.clock.Now(), node: time.Duration(t.UnixNano())}, false)
+	if n.closed {
+		return &unsentError{redis.ErrClosed}
+	}
+	if !n.box.push(r) {
+		return &unsentError{fmt.Errorf("%w: %d requests wait for the server already", quorum.ErrBusy, maxWaiting)}
+	}
 	return nil
 }
 
-// learn takes in a sample. A decisive one proves the present one wrong.
-func (n *Node) learn(s sample, decisive bool) {
+// giveUp fails those of the requests that are not answered yet: their caller has left.
+func (n *Node) giveUp(requests []*request, why error) {
+	var left []*request
+	now := time.Now()
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if decisive {
-		n.offset = offset{}
+	for _, r := range requests {
+		if r.settled {
+			continue
+		}
+		if !r.sent && r.number > 0 {
+			n.box.live--
+		}
+		left = append(left, r.fail(n.failure(n.leaving(r, why, now))))
 	}
-	n.offset.learn(s)
+	n.mu.Unlock()
+	giveAll(left)
 }
 
-// translate returns the server's time at the client's instant x, and how much too late that may be.
-func (n *Node) translate(x clock.Instant) (node, slack time.Duration) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.offset.at(x)
+// leaving is the error of a request whose caller has left because of why. The caller holds mu.
+func (n *Node) leaving(r *request, why error, now time.Time) error {
+	switch {
+	case errors.Is(why, context.DeadlineExceeded):
+		return n.timeout(r, now)
+	case r.sent:
+		return why
+	}
+	return &unsentError{why}
+}
+
+// giveAll hands out answers. The caller holds no lock.
+func giveAll(settled []*request) {
+	for _, r := range settled {
+		r.reply(r.answer)
+	}
+}
+
+// failure makes err the node's: without what the server echoed, with its code, and with advice.
+func (n *Node) failure(err error) error {
+	err = withoutEcho(err)
+	t := classify(err)
+	if t.advice != "" {
+		err = fmt.Errorf("%w (%s)", err, t.advice)
+	}
+	return &quorum.NodeError{Node: n.name, Code: t.code, Permanent: t.permanent, Err: err}
 }

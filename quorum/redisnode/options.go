@@ -1,7 +1,6 @@
 package redisnode
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -18,10 +17,8 @@ import (
 const (
 	// dialTimeout bounds a dial that no deadline bounds sooner.
 	dialTimeout = time.Second
-	// ioTimeout is longer than every deadline of an Ask, so that the ctx decides.
+	// ioTimeout is longer than the opening of a connection may take, so that the ctx decides.
 	ioTimeout = 5 * time.Second
-	// minPool lets this many Asks be on their way at once.
-	minPool = 64
 )
 
 // validate returns an error that names every value no node can be made from, or nil.
@@ -95,10 +92,9 @@ func nodeName(opts *redis.Options) string {
 // tune returns a copy of opts with which ctx deadlines bound everything, nothing is retried behind
 // the caller's back, and nothing is opened before it is needed. Fields whose zero value means a
 // default are set to what the library takes for "off", as opts may have been filled in by it.
-func tune(opts *redis.Options, dial dialFunc, greet func(context.Context, *redis.Conn) error) *redis.Options {
+func tune(opts *redis.Options) *redis.Options {
 	own := *opts
 	own.Network, own.Addr = endpoint(opts)
-	own.Dialer, own.OnConnect = dial, greet
 
 	own.ContextTimeoutEnabled = true
 	own.ReadTimeout, own.WriteTimeout = ioTimeout, ioTimeout
@@ -107,7 +103,7 @@ func tune(opts *redis.Options, dial dialFunc, greet func(context.Context, *redis
 	own.MaxRetries = -1
 	own.DialerRetries, own.DialerRetryBackoff = 1, nil
 
-	own.PoolSize = max(minPool, opts.PoolSize)
+	own.PoolSize = 1
 	own.MinIdleConns, own.MaxIdleConns, own.MaxActiveConns, own.MaxConcurrentDials = 0, 0, 0, 0
 	own.PipelinePoolSize = -1
 	own.ReadBufferSize, own.WriteBufferSize = 0, 0

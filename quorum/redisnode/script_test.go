@@ -12,7 +12,7 @@ import (
 	"github.com/quorumlock/quorumlock/quorum/redisnode"
 )
 
-func TestScriptsForgotten(t *testing.T) {
+func TestScriptForgotten(t *testing.T) {
 	server := quorumtest.RedisServer(t)
 	plain := plainClient(t, &redis.Options{Addr: server.Addr()})
 	node := open(t, &redis.Options{Addr: server.Addr()})
@@ -27,22 +27,6 @@ func TestScriptsForgotten(t *testing.T) {
 	again.Value = "another"
 	wantInTurn(t, node, []quorum.Op{op, release, again, op, limited(acquire("other"))},
 		quorum.Mine, quorum.Mine, quorum.Mine, quorum.Other, quorum.Mine)
-}
-
-// The release is known and the acquire before it is not: if only the acquire went again, it would be
-// carried out after the release and leave the key behind.
-func TestOneScriptForgotten(t *testing.T) {
-	server := quorumtest.RedisServer(t)
-	plain := plainClient(t, &redis.Options{Addr: server.Addr()})
-	node := open(t, &redis.Options{Addr: server.Addr()})
-	op := acquire("key")
-	release := op
-	release.Kind, release.TTL = quorum.Release, 0
-	wantVerdict(t, ask(t, node, patience, release), quorum.Free)
-	wantInTurn(t, node, []quorum.Op{op, release}, quorum.Mine, quorum.Mine)
-	if n := plain.Exists(t.Context(), "key").Val(); n != 0 {
-		t.Error("the key was left behind")
-	}
 }
 
 func wantInTurn(t *testing.T, node *redisnode.Node, batch []quorum.Op, want ...quorum.Verdict) {

@@ -14,11 +14,12 @@ type Execution struct {
 	Client, Connection int
 	// At is the server's wall clock: the time since the Unix epoch.
 	At time.Duration
-	// Op is the command's name in lower case, or the name of the script's twin, such as "acquire". What
-	// was done behind the clients' backs is called "put", "spoil", "wipe" or "kill", and has Client -1.
+	// Op is the command's name in lower case, or the name of the script's twin; the lock's script is told
+	// of operation by operation, such as "acquire". What was done behind the clients' backs is called
+	// "put", "spoil", "wipe" or "kill", and has Client -1.
 	Op  string
 	Key string
-	// Asked is the value that the client came with: a script's first argument, or what SET was to store.
+	// Asked is the value that the client came with: a script's first argument, an operation's value, or what SET was to store.
 	Asked string
 	// Before and After are what was under the key, and what is now.
 	Before, After State

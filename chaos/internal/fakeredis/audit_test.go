@@ -23,11 +23,13 @@ func TestAudit(t *testing.T) {
 		defer server.Close()
 		c, lua := dial(t, server.Link(2)), scripts(t)
 		for _, args := range [][]string{
-			{"EVAL", lua["acquire"], "1", "k", "me", "1000", "0"},
-			{"EVAL", lua["acquire"], "1", "k", "you", "1000", "0"},
-			{"EVAL", lua["heal"], "1", "k", "me", "2000", "0"},
-			{"EVAL", lua["release"], "1", "k", "you", "0"},
-			{"EVAL", lua["release"], "1", "k", "me", "0"},
+			append([]string{"EVAL", lua["batch"]}, batch(
+				operation{"acquire", "k", "me", "1000", "0"},
+				operation{"acquire", "k", "you", "1000", "0"},
+				operation{"heal", "k", "me", "2000", "0"},
+			)...),
+			append([]string{"EVAL", lua["batch"]}, batch(operation{"release", "k", "you", "0", "0"})...),
+			append([]string{"EVAL", lua["batch"]}, batch(operation{"release", "k", "me", "0", "0"})...),
 			{"SET", "k", "text"},
 			{"PING"},
 			{"GET", "k"},
@@ -97,7 +99,7 @@ func TestRegister(t *testing.T) {
 		c := dial(t, l)
 		c.want(t, "-ERR fakeredis has no Go twin of the script that begins with: "+source, "EVAL", source, "1", "k", "v")
 		s.Register("store", source, func(c *fakeredis.Call) fakeredis.Reply { return c.Do("SET", c.Key(1), c.Arg(1)) })
-		if v := c.do(t, "SCRIPT", "LOAD", "-- acquire.lua: not what it says\n"+source); v.kind != '-' {
+		if v := c.do(t, "SCRIPT", "LOAD", "-- batch.lua: not what it says\n"+source); v.kind != '-' {
 			t.Errorf("loading a script without a twin = %v", v)
 		}
 		c.want(t, "-NOSCRIPT No matching script. Please use EVAL.", "EVALSHA", sha(source), "1", "k", "v")

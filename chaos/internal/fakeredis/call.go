@@ -61,6 +61,21 @@ func (c *Call) Do(args ...string) Reply {
 	return reply
 }
 
+// alone carries out a part of the run on one key, as Lua's pcall does: its fault is its reply, and ends nothing
+// else. It is reported as an execution of op.
+func (c *Call) alone(op, key, asked string, part func() Reply) Reply {
+	from := c.e.session.cable
+	about := Execution{Client: from.link.client, Connection: from.number, Op: op, Asked: asked}
+	return c.e.server.audited(about, c.e.session.db, []string{key}, func() Reply {
+		reply := part()
+		if c.fault != "" {
+			reply = Fault(strings.TrimSuffix(string(c.fault), " script: "+c.sha))
+			c.fault = ""
+		}
+		return reply
+	})
+}
+
 // fail ends the run, unless it has failed already.
 func (c *Call) fail(fault Fault) {
 	if c.fault == "" {

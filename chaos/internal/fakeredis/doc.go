@@ -1,6 +1,6 @@
 // Package fakeredis is a small Redis server in memory, for the real client library in virtual time.
 //
-// A [Server] keeps string keys, runs the lock's five scripts, and speaks RESP2 and RESP3 as a Redis 7.0
+// A [Server] keeps string keys, runs the lock's script, and speaks RESP2 and RESP3 as a Redis 7.0
 // does. A [Link] is the network between one client and it: it makes connections ([Link.Dial],
 // [Link.Options]) and delays, holds and breaks them.
 //

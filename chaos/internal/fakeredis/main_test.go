@@ -3,6 +3,7 @@ package fakeredis_test
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,6 +31,27 @@ func scripts(t testing.TB) map[string]string {
 		t.Fatal("no scripts found")
 	}
 	return sources
+}
+
+// An operation is one of a batch.
+type operation struct{ kind, key, value, ttl, limit string }
+
+// batch returns the arguments of the script of that name that follow its source or digest.
+func batch(ops ...operation) []string {
+	args := []string{strconv.Itoa(len(ops))}
+	plan := ""
+	for i, o := range ops {
+		args = append(args, o.key)
+		plan += string(rune('0' + i))
+	}
+	args = append(args, plan)
+	for _, o := range ops {
+		args = append(args, o.value)
+	}
+	for _, o := range ops {
+		args = append(args, o.kind, o.ttl, o.limit)
+	}
+	return args
 }
 
 // inBubble runs a test with a server of its own in a bubble.

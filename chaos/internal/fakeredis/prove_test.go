@@ -20,10 +20,10 @@ func TestProveSpeed(t *testing.T) {
 	if proving() {
 		commands = 100_000
 	}
-	source := scripts(t)["acquire"]
+	source := scripts(t)["batch"]
 	for name, args := range map[string][]any{
 		"GET":     {"GET", "key"},
-		"EVALSHA": {"EVALSHA", sha(source), 1, "key", "value", 1000, 0},
+		"EVALSHA": {"EVALSHA", sha(source), 1, "key", "0", "value", "acquire", 1000, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			began := time.Now()

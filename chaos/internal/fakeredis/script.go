@@ -14,6 +14,8 @@ type Script func(c *Call) Reply
 type twin struct {
 	name string
 	run  Script
+	// parts are reported by the script itself.
+	parts bool
 }
 
 // scripts is what a server knows of scripts, by the SHA1 of the source, as clients name them.
@@ -52,7 +54,7 @@ func twinOf(source string) (twin, bool) {
 	title, _, _ := strings.Cut(source, ".lua")
 	name := strings.TrimPrefix(title, "-- ")
 	known, found := twins[name]
-	return twin{name, known.run}, found && known.code == digest(code(source))
+	return twin{name: name, run: known.run, parts: true}, found && known.code == digest(code(source))
 }
 
 // digest is SHA1 as Redis writes it.
@@ -78,7 +80,7 @@ func code(source string) string {
 func (s *Server) Register(name, source string, run Script) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.scripts.registered[digest(source)] = twin{name, run}
+	s.scripts.registered[digest(source)] = twin{name: name, run: run}
 	delete(s.scripts.cache, digest(source))
 }
 
@@ -129,13 +131,17 @@ func (e *execution) runScript(sha string, t twin, keys, argv []string) Reply {
 	if len(argv) > 0 {
 		about.Asked = argv[0]
 	}
-	return e.server.audited(about, e.session.db, keys, func() Reply {
+	run := func() Reply {
 		reply := t.run(c)
 		if c.fault != "" {
 			return c.fault
 		}
 		return reply
-	})
+	}
+	if t.parts {
+		return run()
+	}
+	return e.server.audited(about, e.session.db, keys, run)
 }
 
 func scriptLoad(e *execution) Reply {

@@ -25,16 +25,16 @@ func TestEveryScriptHasATwin(t *testing.T) {
 
 // Only the code counts, and all of it.
 func TestWhichChangesMatter(t *testing.T) {
-	source := scripts(t)["release"]
+	source := scripts(t)["batch"]
 	for change, tc := range map[string]struct {
 		source string
 		known  bool
 	}{
 		"comment":       {source + "\n-- more\n\n", true},
 		"indentation":   {strings.ReplaceAll(source, "\n  ", "\n\t"), true},
-		"no owner":      {strings.Replace(source, "if holder ~= ARGV[1] then", "if false then", 1), false},
-		"another title": {strings.Replace(source, "release.lua", "let-go.lua", 1), false},
-		"no title":      {strings.TrimPrefix(source, "-- release.lua"), false},
+		"no owner":      {strings.Replace(source, "if holder ~= value then", "if false then", 1), false},
+		"another title": {strings.Replace(source, "batch.lua", "crowd.lua", 1), false},
+		"no title":      {strings.TrimPrefix(source, "-- batch.lua"), false},
 	} {
 		if _, known := fakeredis.Recognise(tc.source); known != tc.known || tc.source == source {
 			t.Errorf("%s: recognised: %v, want %v", change, known, tc.known)

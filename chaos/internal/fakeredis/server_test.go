@@ -22,7 +22,7 @@ func TestKill(t *testing.T) {
 				c := dial(t, l)
 				c.want(t, "+OK", "SET", "key", "value", "PX", "60000")
 				c.want(t, "+OK", "SET", "short", "value", "PX", "500")
-				sum := c.do(t, "SCRIPT", "LOAD", scripts(t)["inspect"]).text
+				sum := c.do(t, "SCRIPT", "LOAD", scripts(t)["batch"]).text
 				s.Kill(keep)
 				s.Kill(true)
 				wantReset(t, c)

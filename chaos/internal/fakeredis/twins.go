@@ -1,6 +1,10 @@
 package fakeredis
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // twins are the lock's scripts in quorum/redisnode, by name, with the digest of the code each was
 // written for. A test fails when a script was changed: then its twin follows, and the digest.
@@ -8,101 +12,137 @@ var twins = map[string]struct {
 	code string
 	run  Script
 }{
-	"acquire": {"be832f4eac6281413aaa3da362783b91fb3de9dc", grant},
-	"extend":  {"edc9a1ecb6eda7a7309202cd197c0bf632ce0788", extend},
-	"heal":    {"be832f4eac6281413aaa3da362783b91fb3de9dc", grant},
-	"inspect": {"763a23ef1a57909ecb21e381ff4f8cfe2146cf27", inspect},
-	"release": {"35511b507b6f270c902b414150473ff170e9f8a3", release},
+	"batch": {"f754790e9926107ea859ebc13928b1ea080200f5", batch},
 }
 
-// verdict is the reply of all of them: a word, TIME, and what there is to say about the key.
-func (c *Call) verdict(word string, about ...Reply) Reply {
+// batch is batch.lua. Each operation is reported as an execution of its own.
+func batch(c *Call) Reply {
+	all := c.terms()
 	seconds, micros := c.e.time()
-	return append(Array{Bulk(word), decimal(seconds), decimal(micros)}, about...)
-}
-
-func decimal(n int64) Bulk { return Bulk(strconv.FormatInt(n, 10)) }
-
-// holder returns who has the key.
-func (c *Call) holder() (string, bool) {
-	value, found := c.Do("GET", c.Key(1)).(Bulk)
-	return string(value), found
-}
-
-func (c *Call) other(holder string) Reply {
-	return c.verdict("other", c.Do("PTTL", c.Key(1)), Bulk(holder))
-}
-
-// grant is acquire.lua, and heal.lua.
-func grant(c *Call) Reply {
-	if c.late() {
-		return c.verdict("late")
+	replies := Array{Integer(seconds), Integer(micros)}
+	for i := range c.keys {
+		if i >= len(c.Arg(1)) {
+			c.fail("ERR the plan is too short")
+		}
+		if c.Failed() {
+			return Null{}
+		}
+		o := operation{Call: c, key: c.Key(i + 1), value: c.Arg(i + 2)}
+		if t := int(c.Arg(1)[i]) - '0'; t >= 0 && t < len(all) {
+			o.terms = all[t]
+		}
+		replies = append(replies, c.alone(o.kind, o.key, o.value, o.run))
 	}
-	holder, found := c.holder()
-	switch {
-	case !found:
-		c.Do("SET", c.Key(1), c.Arg(1), "PX", c.Arg(2))
-		return c.verdict("mine", Bulk(c.Arg(2)))
-	case holder != c.Arg(1):
-		return c.other(holder)
-	}
-	return c.prolong()
+	return replies
 }
 
-// late reports whether it is after ARGV[3].
-func (c *Call) late() bool {
-	limit := c.Number(3)
-	seconds, micros := c.e.time()
-	return limit > 0 && float64(seconds)*1e6+float64(micros) > limit
+// terms are what an operation is carried out with.
+type terms struct {
+	kind, ttl string
+	length    float64
+	sound     bool // ttl is a number
+	late      bool
 }
 
-// prolong makes the key live for ARGV[2], unless it lives longer.
-func (c *Call) prolong() Reply {
-	left := c.Do("PTTL", c.Key(1))
-	if n, _ := left.(Integer); n >= 0 && float64(n) < c.Number(2) {
-		c.Do("PEXPIRE", c.Key(1), c.Arg(2))
-		left = Bulk(c.Arg(2))
+func (c *Call) terms() []terms {
+	var all []terms
+	for at := len(c.keys) + 2; at <= len(c.argv); at += 3 {
+		t := terms{kind: c.Arg(at), ttl: c.Arg(at + 1)}
+		length, err := strconv.ParseFloat(strings.TrimSpace(t.ttl), 64)
+		t.length, t.sound = length, err == nil
+		limit := c.Number(at + 2)
+		seconds, micros := c.e.time()
+		t.late = limit > 0 && float64(seconds)*1e6+float64(micros) > limit
+		all = append(all, t)
 	}
-	return c.verdict("mine", left)
+	return all
 }
 
-// extend is extend.lua.
-func extend(c *Call) Reply {
-	holder, found := c.holder()
-	switch {
-	case !found:
-		return c.verdict("free")
-	case holder != c.Arg(1):
-		return c.other(holder)
-	}
-	return c.prolong()
+// An operation is one of a batch.
+type operation struct {
+	*Call
+	terms
+	key, value string
 }
 
-// release is release.lua.
-func release(c *Call) Reply {
-	holder, found := c.holder()
-	switch {
-	case !found:
-		return c.verdict("free")
-	case holder != c.Arg(1):
-		return c.other(holder)
+func (o operation) run() Reply {
+	switch o.kind {
+	case "acquire", "heal":
+		return o.grant()
+	case "extend", "release", "inspect":
+		return o.onHeld()
 	}
-	if c.Number(2) > 0 {
-		c.Do("PEXPIRE", c.Key(1), c.Arg(2))
+	o.fail("ERR no such operation")
+	return Null{}
+}
+
+// Replies that are no remaining time.
+const (
+	nothingThere = Integer(-2)
+	tooLate      = Integer(-3)
+)
+
+func (o operation) grant() Reply {
+	if o.late {
+		return tooLate
+	}
+	if o.Do("SET", o.key, o.value, "NX", "PX", o.ttl) == ok {
+		return Integer(o.length)
+	}
+	if holder := o.Do("GET", o.key); holder != Bulk(o.value) {
+		return o.other(holder)
+	}
+	return o.prolong()
+}
+
+// onHeld is what extend, release and inspect have in common.
+func (o operation) onHeld() Reply {
+	switch holder := o.Do("GET", o.key); {
+	case o.Failed():
+		return Null{}
+	case holder == Null{}:
+		return nothingThere
+	case holder != Bulk(o.value):
+		return o.other(holder)
+	case o.kind == "extend":
+		return o.prolong()
+	case o.kind == "release":
+		return o.release()
+	}
+	return o.Do("PTTL", o.key)
+}
+
+func (o operation) other(holder Reply) Reply {
+	return Array{o.Do("PTTL", o.key), holder}
+}
+
+// prolong makes the key live for the TTL, unless it lives longer.
+func (o operation) prolong() Reply {
+	left := o.Do("PTTL", o.key)
+	n, _ := left.(Integer)
+	if n < 0 || !o.compares() || float64(n) >= o.length {
+		return left
+	}
+	o.Do("PEXPIRE", o.key, o.ttl)
+	return Integer(o.length)
+}
+
+func (o operation) release() Reply {
+	if !o.compares() {
+		return Null{}
+	}
+	if o.length > 0 {
+		o.Do("PEXPIRE", o.key, o.ttl)
 	} else {
-		c.Do("DEL", c.Key(1))
+		o.Do("DEL", o.key)
 	}
-	return c.verdict("mine", Bulk(c.Arg(2)))
+	return Integer(o.length)
 }
 
-// inspect is inspect.lua.
-func inspect(c *Call) Reply {
-	holder, found := c.holder()
-	switch {
-	case !found:
-		return c.verdict("free")
-	case holder != c.Arg(1):
-		return c.other(holder)
+// compares reports whether ttl can be compared, which is a fault otherwise.
+func (o operation) compares() bool {
+	if !o.sound {
+		o.fail(Fault(fmt.Sprintf("ERR %q is not a number", o.ttl)))
 	}
-	return c.verdict("mine", c.Do("PTTL", c.Key(1)))
+	return o.sound
 }

@@ -1,0 +1,162 @@
+package redisnode
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quorumlock/quorumlock/quorum"
+)
+
+func TestEncode(t *testing.T) {
+	requests := []*request{
+		{op: quorum.Op{Kind: quorum.Acquire, Key: "a", Value: "v1", TTL: 1500*ms + 1}, limit: 77},
+		{op: quorum.Op{Kind: quorum.Release, Key: "b", Value: "v2"}},
+		{op: quorum.Op{Kind: quorum.Acquire, Key: "c", Value: "v3", TTL: 1500*ms + 1}, limit: 77},
+		{op: quorum.Op{Kind: quorum.Inspect, Key: "d", TTL: time.Hour}},
+	}
+	var e encoder
+	for range 2 { // the second time in the same buffers
+		got := string(e.encode(requests, false))
+		args := []string{
+			"EVALSHA", batchSHA, "4", "a", "b", "c", "d", "0102", "v1", "v2", "v3", "",
+			"acquire", "1501", "77", "release", "0", "0", "inspect", "0", "0",
+		}
+		want := fmt.Sprintf("*%d\r\n", len(args))
+		for _, arg := range args {
+			want += fmt.Sprintf("$%d\r\n%s\r\n", len(arg), arg)
+		}
+		if got != want {
+			t.Errorf("encoded %q, want %q", got, want)
+		}
+	}
+	if got := string(e.encode(requests, true)); !strings.Contains(got, batchSource) || !strings.HasPrefix(got, "*21\r\n$4\r\nEVAL\r\n") {
+		t.Errorf("encoded by source: %.60q", got)
+	}
+}
+
+// decoded reads one reply to n questions, one line per word.
+func decoded(n int, words string) (*reply, error) {
+	d := newDecoder(strings.NewReader(strings.ReplaceAll(words, " ", "\r\n") + "\r\n"))
+	what, text, err := d.begin()
+	if err == nil {
+		err = d.finish(what, text, n)
+	}
+	return &d.reply, err
+}
+
+func TestDecode(t *testing.T) {
+	now := 1700000000*time.Second + 123456*time.Microsecond
+	tests := map[string]struct {
+		n     int
+		words string
+		want  string // empty: an error
+	}{
+		"nobody asked":          {0, "*2 :1700000000 :123456", "[]"},
+		"numbers":               {3, "*5 :1700000000 :123456 :1500 :-1 :-3", "[{1500  :} {-1  :} {-3  :}]"},
+		"a holder":              {1, "*3 :1700000000 :123456 *2 :7 $2 me", "[{7 me *}]"},
+		"a holder of no name":   {1, "*3 :1700000000 :123456 *2 :-1 $0 ", "[{-1  *}]"},
+		"an error among others": {2, "*4 :1700000000 :123456 -WRONGTYPE :5", "[{0 WRONGTYPE -} {5  :}]"},
+		"behind a push":         {1, ">2 $1 x *1 %1 :1 _ *3 :1700000000 :123456 :5", "[{5  :}]"},
+		"one too few":           {2, "*3 :1700000000 :123456 :5", ""},
+		"one too many":          {1, "*4 :1700000000 :123456 :5 :6", ""},
+		"cut off":               {2, "*4 :1700000000 :123456 :5", ""},
+		"nobody's":              {-1, "*2 :1700000000 :123456", ""},
+		"no list":               {1, ":5", ""},
+		"no time":               {1, "*3 :1 :1000000 :5", ""},
+		"a time before time":    {1, "*3 :-1 :5 :5", ""},
+		"a time that is a text": {1, "*3 $1 1 :5 :5", ""},
+		"an unknown type":       {1, "*3 :1 :1 +OK", ""},
+		"a list of three":       {1, "*3 :1 :1 *3 :1 :2 :3", ""},
+		"a holder of a number":  {1, "*3 :1 :1 *2 :1 :2", ""},
+		"a holder of nothing":   {1, "*3 :1 :1 *2 :1 $-1", ""},
+		"a number that is none": {1, "*3 :1 :1 :x", ""},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := decoded(tc.n, tc.words)
+			if (err == nil) != (tc.want != "") {
+				t.Fatalf("decoded %v, error %v; want %s", got.results, err, tc.want)
+			}
+			if err == nil && (got.time != now || text(got.results) != tc.want) {
+				t.Errorf("decoded %s at %v, want %s at %v", text(got.results), got.time, tc.want, now)
+			}
+		})
+	}
+	if got, err := decoded(5, "-BUSY Redis is busy"); err != nil || !strings.HasPrefix(got.refusal, "BUSY") {
+		t.Errorf("refusal %q, error %v", got.refusal, err)
+	}
+}
+
+func text(results []result) string {
+	words := make([]string, len(results))
+	for i, r := range results {
+		words[i] = fmt.Sprintf("{%d %s %c}", r.number, r.holder, r.what)
+	}
+	return "[" + strings.Join(words, " ") + "]"
+}
+
+func TestAnswers(t *testing.T) {
+	const now = 5 * time.Second
+	mine := func(left time.Duration) quorum.Answer {
+		return quorum.Answer{Verdict: quorum.Mine, Remaining: left, NodeTime: now}
+	}
+	tests := map[string]struct {
+		kind quorum.Kind
+		r    result
+		want quorum.Answer // zero: an error
+	}{
+		"mine":                 {quorum.Acquire, result{number: 1500, what: ':'}, mine(1500 * ms)},
+		"mine, and now gone":   {quorum.Release, result{number: 0, what: ':'}, mine(0)},
+		"mine, without end":    {quorum.Extend, result{number: -1, what: ':'}, mine(quorum.NoExpiry)},
+		"mine, for ages":       {quorum.Extend, result{number: 1 << 62, what: ':'}, mine(quorum.NoExpiry - 1)},
+		"free":                 {quorum.Extend, result{number: -2, what: ':'}, quorum.Answer{Verdict: quorum.Free, NodeTime: now}},
+		"late":                 {quorum.Heal, result{number: -3, what: ':'}, quorum.Answer{Verdict: quorum.Late, NodeTime: now}},
+		"other":                {quorum.Release, result{7, "x", '*'}, quorum.Answer{Verdict: quorum.Other, Holder: "x", Remaining: 7 * ms, NodeTime: now}},
+		"other, without end":   {quorum.Heal, result{-1, "x", '*'}, quorum.Answer{Verdict: quorum.Other, Holder: "x", Remaining: quorum.NoExpiry, NodeTime: now}},
+		"free, for an acquire": {quorum.Acquire, result{number: -2, what: ':'}, quorum.Answer{}},
+		"late, for an extend":  {quorum.Extend, result{number: -3, what: ':'}, quorum.Answer{}},
+		"no such number":       {quorum.Extend, result{number: -4, what: ':'}, quorum.Answer{}},
+		"other, but gone":      {quorum.Extend, result{-2, "x", '*'}, quorum.Answer{}},
+		"an error":             {quorum.Extend, result{what: '-', holder: "OOM"}, quorum.Answer{}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := tc.r.answer(tc.kind, now)
+			if got != tc.want || (err != nil) != (tc.want == quorum.Answer{}) {
+				t.Errorf("answer(%v) to %v = %+v, %v; want %+v", tc.r, tc.kind, got, err, tc.want)
+			}
+		})
+	}
+}
+
+// Whatever a server says is as many answers as questions that fit them, or an error.
+func FuzzDecode(f *testing.F) {
+	for _, reply := range []string{
+		"*3\r\n:1\r\n:2\r\n:3\r\n", "*3\r\n:1\r\n:2\r\n*2\r\n:-1\r\n$1\r\nx\r\n", "-NOSCRIPT x\r\n", ">1\r\n$3\r\nabc\r\n*2\r\n:1\r\n:2\r\n",
+	} {
+		f.Add(uint8(quorum.Acquire), 1, []byte(reply))
+		f.Add(uint8(quorum.Release), 0, []byte(reply))
+	}
+	f.Fuzz(func(t *testing.T, kind uint8, n int, text []byte) {
+		d := newDecoder(bytes.NewReader(text))
+		what, line, err := d.begin()
+		if err == nil {
+			err = d.finish(what, line, n)
+		}
+		if err != nil || d.reply.refusal != "" || what == '-' {
+			return
+		}
+		if len(d.reply.results) != n || d.reply.time < 0 {
+			t.Fatalf("%d answers to %d questions at %v", len(d.reply.results), n, d.reply.time)
+		}
+		for _, r := range d.reply.results {
+			a, err := r.answer(quorum.Kind(kind), d.reply.time)
+			if err == nil && (!a.Answered() || a.Remaining < 0 || a.Holder != "" && a.Verdict != quorum.Other) {
+				t.Errorf("answer %+v", a)
+			}
+		}
+	})
+}

@@ -1,0 +1,68 @@
+package redisnode
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/quorumlock/quorumlock/quorum"
+)
+
+// A request is one operation on its way to the server and back. The node's mutex guards it.
+type request struct {
+	op       quorum.Op
+	deadline time.Time
+	reply    func(quorum.Answer) // called once, without locks
+	number   uint64              // the order in which requests came
+
+	sent    bool          // at least once
+	settled bool          // its answer is given, or being given
+	again   bool          // it has to be sent again, whatever the answer under way
+	limit   int64         // microseconds of the server's time after which it must not be carried out, or 0
+	slack   time.Duration // how much too late limit may be
+	answer  quorum.Answer // once settled
+}
+
+// fail gives the request its answer: a failure, which is to be handed out by giveAll.
+func (r *request) fail(failure error) *request {
+	r.settled = true
+	r.answer = quorum.Answer{Err: failure, Slack: r.slack}
+	return r
+}
+
+// limited reports whether op must be refused if it arrives late.
+func limited(op quorum.Op) bool {
+	return op.NotAfter != 0 && (op.Kind == quorum.Acquire || op.Kind == quorum.Heal)
+}
+
+// validOp returns an error that names the rule which op breaks, or nil.
+func validOp(op quorum.Op) error {
+	if op.Kind < quorum.Acquire || op.Kind > quorum.Inspect {
+		return fmt.Errorf("unknown kind of operation: %d", op.Kind)
+	}
+	if op.Kind == quorum.Inspect {
+		return nil
+	}
+	if op.Value == "" {
+		return fmt.Errorf("%v without a value", op.Kind)
+	}
+	if op.TTL < time.Millisecond && !(op.Kind == quorum.Release && op.TTL == 0) {
+		return fmt.Errorf("%v for %v: shorter than a millisecond", op.Kind, op.TTL)
+	}
+	return nil
+}
+
+// milliseconds rounds up, so that no key lives for less than was asked.
+func milliseconds(d time.Duration) int64 {
+	ms := d.Milliseconds()
+	if d%time.Millisecond > 0 {
+		ms++
+	}
+	return ms
+}
+
+// An unsentError is an error that came before anything was sent. It reads as the error itself.
+type unsentError struct{ err error }
+
+func (e *unsentError) Error() string        { return e.err.Error() }
+func (e *unsentError) Unwrap() error        { return e.err }
+func (e *unsentError) Is(target error) bool { return target == quorum.ErrUnsent }

@@ -1,0 +1,92 @@
+package redlock
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/quorumlock/quorumlock/quorum"
+)
+
+// Stats are a Locker's counters and gauges, for people who watch it. Counters count from the making of the
+// Locker and never go back; the values of one Stats were read one after the other and need not add up.
+type Stats struct {
+	_ struct{}
+
+	// Held is how many leases are held now, and Renewing how many of them are being renewed.
+	Held, Renewing int
+	// Acquired counts leases won, resumed ones not among them.
+	Acquired uint64
+	// Missed counts attempts that won nothing, by what they found: the lock held by somebody, several
+	// claimants at once, too few nodes answering, or votes that came too late.
+	MissedHeld, MissedSplit, MissedNoQuorum, MissedSlow uint64
+	// Renewed counts extensions that a majority confirmed, and RenewalsFailed those that it did not. A
+	// failed one is tried again: a lease is lost only if they fail until its end.
+	Renewed, RenewalsFailed uint64
+	// Released counts leases given back, and Lost those that ended without it.
+	Released, Lost uint64
+	// Latency is the smoothed time in which the nodes decide a question, and 0 before the first one.
+	Latency time.Duration
+	// Nodes is how each node is, in the order in which they were given.
+	Nodes []NodeStats
+}
+
+// NodeStats are how one node is.
+type NodeStats struct {
+	_ struct{}
+
+	Node string
+	// Down reports whether it has stopped answering, and is asked only now and then.
+	Down bool
+	// Asked is the number of questions that it has not answered yet.
+	Asked int
+	// Undos is the number of releases that it has still to be told of, because it did not answer or may
+	// yet carry out what they take back.
+	Undos int
+	// Err is why it did not answer the last time, if it has not answered since. It is a [*NodeError].
+	Err error
+}
+
+// Stats returns the Locker's counters and gauges. It asks nobody and is cheap enough to be called every
+// second.
+func (l *Locker) Stats() Stats {
+	c := &l.counters
+	s := Stats{
+		Held:           l.sched.size(),
+		Renewing:       int(c.renewing.Load()),
+		Acquired:       c.acquired.Load(),
+		MissedHeld:     c.held.Load(),
+		MissedSplit:    c.split.Load(),
+		MissedNoQuorum: c.silent.Load(),
+		MissedSlow:     c.slow.Load(),
+		Renewed:        c.renewed.Load(),
+		RenewalsFailed: c.unrenewed.Load(),
+		Released:       c.released.Load(),
+		Lost:           c.lost.Load(),
+		Latency:        l.engine.Latency(),
+	}
+	for _, n := range l.engine.Nodes() {
+		s.Nodes = append(s.Nodes, NodeStats{Node: n.Name, Down: n.Down, Asked: n.Asked, Undos: n.Undos, Err: n.Err})
+	}
+	return s
+}
+
+// counters are what [Stats] is read from.
+type counters struct {
+	acquired, released, lost, renewed, unrenewed atomic.Uint64
+	held, split, silent, slow                    atomic.Uint64
+	renewing                                     atomic.Int64
+}
+
+// missed counts an attempt that won nothing.
+func (c *counters) missed(why quorum.Why) {
+	switch why {
+	case quorum.Held:
+		c.held.Add(1)
+	case quorum.Split:
+		c.split.Add(1)
+	case quorum.Slow:
+		c.slow.Add(1)
+	default:
+		c.silent.Add(1)
+	}
+}
