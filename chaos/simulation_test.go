@@ -26,7 +26,7 @@ type simulator struct {
 }
 
 var simulators = []simulator{
-	{"memory", func(seed uint64, network chaos.Network) chaos.Cluster { return chaos.NewMemory(seed, network) }, nil, 50},
+	{"memory", func(seed uint64, network chaos.Network) chaos.Cluster { return chaos.NewMemory(seed, network) }, nil, 12},
 	{
 		"redis", func(seed uint64, network chaos.Network) chaos.Cluster { return chaos.NewSimulatedRedis(seed, network) },
 		[]chaos.FaultKind{chaos.Duplicate},
