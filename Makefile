@@ -40,7 +40,7 @@ prove: redis browser ## the figures this project claims, measured in full, one p
 	REDLOCK_PROVE=1 $(EACH) go test -count=1 -v -timeout 60m -p 1 -run '^TestProve' ./...
 
 .PHONY: simulate
-simulate: ## the simulation, on seeds 1 to 40 of each kind; FIRST and LAST choose others
+simulate: ## the simulation, on seeds 1 to 100 of each kind; FIRST and LAST choose others
 	scripts/simulate
 
 .PHONY: mutants

@@ -92,7 +92,11 @@ func (c *Client) Acquire(ctx context.Context, name string, terms Terms) (*Held, 
 	c.attempts++
 	about := Event{Client: c.name, Lease: c.attempts, Name: name}
 	c.mu.Unlock()
-	c.recorder.Append(about.as(AcquireInvoked))
+	invoked := about.as(AcquireInvoked)
+	if deadline, ok := ctx.Deadline(); ok {
+		invoked.Deadline = c.recorder.now() + time.Until(deadline)
+	}
+	c.recorder.Append(invoked)
 	lease, err := c.lock.Acquire(ctx, name, terms)
 	c.pass()
 	if err != nil {
@@ -103,7 +107,9 @@ func (c *Client) Acquire(ctx context.Context, name string, terms Terms) (*Held, 
 	if numbered, ok := lease.(interface{ Token() uint64 }); ok {
 		h.about.Token = numbered.Token()
 	}
-	c.recorder.Observe(h.told(Acquired), lease.Remaining)
+	acquired := h.told(Acquired)
+	acquired.Renewed = terms.Renew
+	c.recorder.Observe(acquired, lease.Remaining)
 	c.mu.Lock()
 	c.held[name] = h
 	c.mu.Unlock()
@@ -202,6 +208,7 @@ func (h *Held) Release(ctx context.Context) error {
 		return err
 	}
 	h.client.recorder.Append(h.about.as(Released))
+	h.client.recorder.Observe(h.about.as(Observed), h.lease.Remaining) // which is over, or it is a mistake
 	return nil
 }
 

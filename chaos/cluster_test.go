@@ -120,6 +120,34 @@ func TestAStoppedClientIsStill(t *testing.T) {
 	}
 }
 
+// What a client has sent before it is stopped arrives: nodes grant what it asked for, and it does not know.
+func TestWhatAStoppedClientHasSentArrives(t *testing.T) {
+	slow := chaos.Network{Least: 2 * time.Millisecond, Most: 3 * time.Millisecond}
+	for _, s := range simulators {
+		t.Run(s.name, func(t *testing.T) {
+			scenario := plain(chaos.Fault{Kind: chaos.StopClient, At: 300 * time.Millisecond, On: chaos.AcquireInvoked, For: 200 * time.Millisecond})
+			scenario.Load.Clients = 1
+			scenario.Least.Contended = 0
+			_, h := s.play(t, 1, scenario, slow)
+			stopped, changes := false, 0
+			for _, e := range h {
+				switch {
+				case e.Fault == chaos.StopClient:
+					stopped = e.Kind == chaos.FaultBegan
+				case stopped && e.Kind == chaos.Changed:
+					changes++
+					if e.Op != "acquire" {
+						t.Errorf("%s of %s at %v: the client has not sent that before it was stopped", e.Op, e.Value, e.At)
+					}
+				}
+			}
+			if changes != 3 {
+				t.Errorf("%d nodes have granted what the client had asked for, want 3", changes)
+			}
+		})
+	}
+}
+
 func TestRunSaysWhatIsWrong(t *testing.T) {
 	tests := map[string]struct {
 		change func(*chaos.Scenario)

@@ -69,6 +69,10 @@ type Event struct {
 	Lease int `json:"lease,omitempty"`
 	// Name is the lock's name.
 	Name string `json:"name,omitempty"`
+	// Deadline is when the context of an attempt ends, and 0 if it does not; Renewed says of a lease that it
+	// renews itself.
+	Deadline time.Duration `json:"deadline,omitempty"`
+	Renewed  bool          `json:"renewed,omitempty"`
 	// Held, Votes, Token and Remaining are the lease's or the key's; see the kinds.
 	Held      bool          `json:"held,omitempty"`
 	Votes     int           `json:"votes,omitempty"`

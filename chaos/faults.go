@@ -37,6 +37,9 @@ func (p *play) fault(ctx context.Context, f Fault, end, reaction time.Duration) 
 	if !began || err != nil {
 		return err
 	}
+	if f.Kind == Stall { // which cannot be ended early
+		f.For = min(f.For, end-p.cluster.Now())
+	}
 	p.tell(FaultBegan, f)
 	mend, err := p.cluster.Inject(ctx, f)
 	if err != nil {

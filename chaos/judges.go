@@ -33,12 +33,16 @@ type Bounds struct {
 	Nodes int
 	// Votes is how many of them a lease needs. Default: the majority.
 	Votes int
+	// TTL is that of the leases, and Margin what drift takes off it, and clocks are off over one. Without a
+	// TTL it is not judged whether leases keep what they say. Default of Margin: a fiftieth of the TTL.
+	TTL, Margin time.Duration
 	// Lifetime is the longest that a node may keep a key from now. Without one, any TTL will do.
 	Lifetime time.Duration
 	// Idle is the longest that a free lock may stay free, after all faults have ended, while somebody
 	// asks for it. Without one, liveness is not judged.
 	Idle time.Duration
-	// Late is how much later than promised a client may learn that its lease was lost. Default: 250ms.
+	// Late is how much later than promised a client may learn that its lease was lost, or that its context
+	// has ended. Default: 250ms. A client that slept has 250ms at least.
 	Late time.Duration
 	// Search is how long the search for an order of the operations may take. Default: one minute.
 	Search time.Duration
@@ -50,6 +54,9 @@ func (b Bounds) orDefault() Bounds {
 	}
 	if b.Late == 0 {
 		b.Late = 250 * time.Millisecond
+	}
+	if b.Margin == 0 {
+		b.Margin = b.TTL / 50
 	}
 	if b.Search == 0 {
 		b.Search = time.Minute
@@ -69,9 +76,13 @@ func Default(bounds Bounds) []Invariant {
 		Agree(b.Search),
 		FullyGranted(b.Votes),
 		LostInTime(b.Late),
+		Punctual(b.Late),
 		OwnerOnly,
 		EveryKeyExpires(b.Lifetime),
 		NoOrphans,
+	}
+	if b.TTL > 0 {
+		invariants = append(invariants, Promised(b.TTL, b.Margin))
 	}
 	if b.Idle > 0 {
 		invariants = append(invariants, Liveness(b.Idle))

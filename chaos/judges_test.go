@@ -238,6 +238,48 @@ func TestJudgesOnKnownHistories(t *testing.T) {
 			"that never came":               {"2ms - ended", "2ms - healed", "does not end"},
 		}},
 
+		"a lease that keeps its word": {Promised(100*time.Millisecond, 5*time.Millisecond), `
+			10ms c1/1 acquire-invoked
+			20ms c1/1 acquired left=90ms
+			50ms c1/1 extend-invoked
+			60ms c1/1 extended left=86ms
+			70ms c1/1 observed held left=76ms
+			143ms c1/1 lost
+			144ms c1/1 release-invoked
+		`, map[string]edit{
+			"but for what drift takes":        {"extended left=86ms", "extended left=85ms", ""},
+			"and is extended for too short":   {"extended left=86ms", "extended left=84ms", "has no more than 84ms left"},
+			"and is extended in vain":         {"60ms c1/1 extended left=86ms", "60ms c1/1 extended left=50ms", "has no more than 50ms left"},
+			"and is not extended":             {"60ms c1/1 extended left=86ms", "60ms c1/1 extend-failed", ""},
+			"and takes it back":               {"observed held left=76ms", "observed held left=20ms", "and now until 90ms only"},
+			"and is lost too early":           {"143ms c1/1 lost", "100ms c1/1 lost", "was to be valid until 146ms"},
+			"and is lost as its client slept": {"143ms c1/1 lost", "71ms c1 fault-began fault=suspend-client\n 99ms c1 fault-ended fault=suspend-client\n 100ms c1/1 lost", ""},
+			"and is lost as another slept":    {"143ms c1/1 lost", "71ms c2 fault-began fault=suspend-client\n 99ms c2 fault-ended fault=suspend-client\n 100ms c1/1 lost", "was lost"},
+			"up to its release":               {"143ms c1/1 lost", "100ms c1/1 release-invoked held\n 101ms c1/1 observed", ""},
+		}},
+		"a lease that is renewed": {Kept, `
+			10ms - healed
+			20ms c1/1 acquired renewed left=90ms
+			90ms c1/1 observed held left=50ms
+			500ms c1/1 release-invoked
+			600ms c1/1 observed
+			700ms - ended
+		`, map[string]edit{
+			"and lost":                     {"90ms c1/1 observed held left=50ms", "90ms c1/1 lost", "was lost"},
+			"and found to have ended":      {"90ms c1/1 observed held left=50ms", "90ms c1/1 observed", "was lost"},
+			"and lost among faults":        {"10ms - healed", "30ms - healed\n 90ms c1/1 lost", ""},
+			"by nobody, and then runs out": {"20ms c1/1 acquired renewed", "20ms c1/1 acquired\n 100ms c1/1 lost", ""},
+		}},
+		"an attempt that has a deadline": {Punctual(5 * time.Millisecond), `
+			10ms c1/1 acquire-invoked deadline=50ms
+			55ms c1/1 refused
+		`, map[string]edit{
+			"and misses it":                           {"55ms c1/1 refused", "56ms c1/1 refused", "had until 50ms, and returned at 56ms"},
+			"and wins after it":                       {"55ms c1/1 refused", "60ms c1/1 acquired", "had until 50ms, and returned at 60ms"},
+			"and another that has none":               {"10ms c1/1 acquire-invoked deadline=50ms", "10ms c1/1 acquire-invoked\n 70ms c1/1 refused", ""},
+			"and misses it as its client was stopped": {"55ms c1/1 refused", "20ms c1 fault-began fault=stop-client\n 90ms c1 fault-ended fault=stop-client\n 91ms c1/1 refused", ""},
+		}},
+
 		"a register": {FencedRegister, `
 			1ms c1/1 read token=1 data=
 			2ms c1/1 wrote token=1 data=x held

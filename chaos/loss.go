@@ -9,7 +9,7 @@ import (
 //   - once it was [Lost], found to have ended, or released, no lease is valid again;
 //   - it is Lost no more than late after the last word on its validity ([Acquired], [Observed], [Extended])
 //     has run out. A client that stood still ([StopClient], [SuspendClient]) at that time has late from
-//     when it went on.
+//     when it went on, and 250ms at least if its machine slept.
 //
 // The history has to tell every extension, also those that renewal makes by itself, and its clients have to
 // watch the contexts of their leases.
@@ -87,13 +87,20 @@ func (t *term) end(e Event) string {
 		e.id(), e.Name, e.At, t.word.At+t.word.Remaining)
 }
 
+// wakes is how long a process may take to notice that its machine was asleep: its timers do not tell it.
+const wakes = 250 * time.Millisecond
+
 // limit is the latest time at which the lease has to be lost.
 func (t *term) limit() time.Duration {
 	limit := t.word.At + t.word.Remaining + t.late
 	for _, p := range t.pauses {
+		late := t.late
+		if p.why == SuspendClient {
+			late = max(late, wakes)
+		}
 		mine := p.client == "" || p.client == t.word.Client
-		if mine && p.from <= limit && p.to+t.late > limit {
-			limit = p.to + t.late
+		if mine && p.from <= limit && p.to+late > limit {
+			limit = p.to + late
 		}
 	}
 	return limit

@@ -23,8 +23,10 @@ type memLink struct {
 
 	mu        sync.Mutex
 	up, down  memWay
-	broken    chan struct{} // closed by the next reset, and then replaced
-	waiting   int           // requests that nobody has answered
+	halts     []clock.Instant // since when the client stands still
+	going     chan struct{}   // closed when it goes on, and then replaced
+	broken    chan struct{}   // closed by the next reset, and then replaced
+	waiting   int             // requests that nobody has answered
 	drops     int
 	duplicate []time.Duration
 	sample    memSample
@@ -55,6 +57,7 @@ func newMemLink(m *Memory, client int, s *memServer) *memLink {
 		meets:  newMeets(m.recorder, ClientName(client), NodeName(s.number)),
 		broken: make(chan struct{}),
 		taken:  make(map[int64]bool),
+		going:  make(chan struct{}),
 	}
 	now := l.machine.Now()
 	l.sample = memSample{sent: now, received: now, node: s.node.Time()}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/quorumlock/quorumlock/chaos/internal/dice"
+	"github.com/quorumlock/quorumlock/clock"
 	"github.com/quorumlock/quorumlock/quorum/quorumtest/faultproxy"
 )
 
@@ -50,7 +51,7 @@ func (l *memLink) travel(m *memMessage, dir int) bool {
 			return false
 		default:
 		}
-		trip = l.obstacle(dir, &d)
+		trip = l.obstacle(m, dir, &d)
 	}
 	return true
 }
@@ -72,9 +73,14 @@ const spread = 200 * time.Microsecond
 
 // obstacle waits for a way that is held, and returns how much longer the trip takes from then on: 0 if
 // nothing is in the way.
-func (l *memLink) obstacle(dir int, d *dice.Dice) time.Duration {
+func (l *memLink) obstacle(m *memMessage, dir int, d *dice.Dice) time.Duration {
 	l.mu.Lock()
 	w := l.way(dir)
+	if going := l.halted(m, dir); going != nil {
+		l.mu.Unlock()
+		<-going
+		return 1 + d.UpTo(spread)
+	}
 	if len(w.holds) > 0 {
 		l.meets.meet(w.holds...)
 		free := w.free
@@ -173,8 +179,31 @@ func (w *memWay) stall(until time.Time) {
 	}
 }
 
-// hold keeps messages without being a fault of the link.
-func (l *memLink) hold(dir faultproxy.Direction) (release func()) { return l.holdFor("", dir) }
+// halt keeps answers, and requests that are sent from now on.
+func (l *memLink) halt() (goOn func()) {
+	since := l.machine.Now()
+	release := l.holdFor("", faultproxy.ToClient)
+	end := l.change(func() { l.halts = append(l.halts, since) },
+		func() {
+			l.halts = without(l.halts, since)
+			if len(l.halts) == 0 {
+				close(l.going)
+				l.going = make(chan struct{})
+			}
+		})
+	return func() {
+		end()
+		release()
+	}
+}
+
+// halted returns what to wait for if the message was sent while the client stands still. The caller holds mu.
+func (l *memLink) halted(m *memMessage, dir int) <-chan struct{} {
+	if dir == up && slices.ContainsFunc(l.halts, func(since clock.Instant) bool { return !m.sent.Before(since) }) {
+		return l.going
+	}
+	return nil
+}
 
 func (l *memLink) holdFor(kind FaultKind, dir faultproxy.Direction) (release func()) {
 	var ways []*memWay

@@ -61,6 +61,8 @@ const (
 	drawnFor = 10 * time.Second
 	// drawnStep is the largest step of a node's clock that drawn scenarios make, and tell the lock of.
 	drawnStep = 100 * time.Millisecond
+	// drawnLate is how late a client may learn of something, besides what its clock is off over a TTL.
+	drawnLate = 5 * time.Millisecond
 	// recovery is the share of a TTL within which a free lock has to be taken once all faults are over.
 	// More than one, since a request that was under way when its client gave up can leave a key on a node
 	// that nobody knows of, for as long as a TTL.
@@ -95,7 +97,13 @@ func (d *draft) finish(manner Manner, step time.Duration) Scenario {
 		Nodes:    d.Nodes,
 		Lifetime: d.Load.TTL + step,
 		Idle:     time.Duration(recovery * float64(d.Load.TTL)),
+		TTL:      d.Load.TTL,
+		Margin:   d.Load.TTL/50 + 2*time.Millisecond + step,
+		Late:     drawnLate + d.Load.TTL/100,
 	})
+	if d.Load.TTL >= time.Second { // a third of less is not much for a network with a tail
+		d.Holds = append(d.Holds, Kept)
+	}
 	d.Least = Coverage{Acquired: 5, Contended: 1}
 	return d.Scenario
 }
@@ -199,11 +207,19 @@ func edgeScenario(seed uint64) Scenario {
 	d.Load.Clients = 3
 	d.Load.Locks = d.Load.Locks[:1]
 	for node := range d.Nodes {
-		// The most that a rate of clock.DefaultRate allows for, to the last digit: 1/(1-Rate).
-		d.Schedule = append(d.Schedule, Fault{Kind: ClockRate, Nodes: []int{node}, Amount: 1 / (1 - clock.DefaultRate)})
+		// The fastest at which a node keeps a key for as long as the lock believes, to the last digit.
+		// The formula stands here once more, so that a mistake in the lock's does not bend the test of it.
+		believed := float64(d.Load.TTL)*(1-clock.DefaultRate) - float64(clock.Granularity)
+		d.Schedule = append(d.Schedule, Fault{
+			Kind: ClockRate, Nodes: []int{node}, Amount: float64(d.Load.TTL) / believed,
+		})
 	}
 	for client := range d.Load.Clients {
-		for _, node := range d.Some(d.Pick(d.Nodes+1), d.Nodes) {
+		slow := d.Nodes // the first client hears late of all it asks for, its rivals soon enough of most
+		if client > 0 {
+			slow = d.Pick((d.Nodes + 1) / 2)
+		}
+		for _, node := range d.Some(slow, d.Nodes) {
 			d.Schedule = append(d.Schedule, Fault{
 				Kind: SlowReply, Clients: []int{client}, Nodes: []int{node}, By: d.Between(time.Millisecond, 20*time.Millisecond),
 			})
@@ -213,8 +229,8 @@ func edgeScenario(seed uint64) Scenario {
 		d.Schedule = append(d.Schedule, d.anyFault())
 	}
 	return d.finish(Manner{
-		Rest: 10 * time.Millisecond, Hold: d.Load.TTL / 10,
-		Renew: 0.05, Whole: 0.3, Extend: 0.2, Abandon: 0.3, Hurry: 0.05,
+		Rest: 4 * time.Millisecond, Hold: d.Load.TTL / 20,
+		Renew: 0.03, Whole: 0.4, Extend: 0.2, Abandon: 0.5, Hurry: 0.05, Wait: 0.05,
 	}, 0)
 }
 
@@ -251,7 +267,11 @@ func litterScenario(seed uint64) Scenario {
 		}
 		d.Schedule = append(d.Schedule, f)
 	}
-	s := d.finish(Manner{Rest: 50 * time.Millisecond, Hold: 50 * time.Millisecond, Wait: 0.3, Hurry: 0.4}, 0)
-	s.Holds = Default(Bounds{Nodes: s.Nodes, Lifetime: s.Load.TTL, Idle: 2 * time.Second})
+	s := d.finish(Manner{Rest: 50 * time.Millisecond, Hold: 50 * time.Millisecond, Wait: 0.3, Hurry: 0.4, Renew: 0.002}, 0)
+	s.Holds = Default(Bounds{
+		Nodes: s.Nodes, Lifetime: s.Load.TTL, Idle: 2 * time.Second,
+		TTL: s.Load.TTL, Margin: s.Load.TTL/50 + 2*time.Millisecond, Late: drawnLate,
+	})
+	s.Holds = append(s.Holds, Kept)
 	return s
 }

@@ -135,11 +135,16 @@ func (p *play) hire() ([]func(context.Context) error, error) {
 		}
 		crew = append(crew, func(ctx context.Context) error {
 			p.scenario.Load.Work(ctx, c)
+			_ = sleep(context.WithoutCancel(ctx), linger)
 			return c.close()
 		})
 	}
 	return crew, nil
 }
+
+// linger is how long a client keeps its lock open after its work. What it has left on slow nodes is removed in
+// that time; a lock that is closed at once leaves it to the TTL.
+const linger = time.Second
 
 func (p *play) join(client int, nodes []int) (*Client, error) {
 	member, err := p.cluster.Join(client, nodes)

@@ -19,6 +19,7 @@ type fakeLink struct {
 	slow     []Fault
 	holds    []faultproxy.Direction
 	drops    int
+	halts    int
 	commands int // carried out for the client
 }
 
@@ -136,6 +137,26 @@ func (l *fakeLink) hold(dir faultproxy.Direction) (release func()) {
 				l.link.Release(one)
 			}
 		}
+	}
+}
+
+// halt makes the client's end stand still.
+func (l *fakeLink) halt() (goOn func()) {
+	release := l.hold(faultproxy.ToClient)
+	change := func(by int) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		switch l.halts += by; {
+		case by > 0:
+			l.link.Halt(faultproxy.ToServer)
+		case l.halts == 0:
+			l.link.GoOn(faultproxy.ToServer)
+		}
+	}
+	change(1)
+	return func() {
+		change(-1)
+		release()
 	}
 }
 

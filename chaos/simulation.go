@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/quorumlock/quorumlock/quorum/quorumtest/faultproxy"
 )
 
 // A Network is how long messages take in a simulation when nothing is wrong.
@@ -51,8 +49,9 @@ type server interface {
 type link interface {
 	// fault makes a fault of a link, and returns what ends it.
 	fault(f Fault) (mend func(), err error)
-	// hold keeps all that is under way, and returns what delivers it.
-	hold(dir faultproxy.Direction) (release func())
+	// halt makes the client's end stand still: what it has sent arrives, and nothing else passes before the
+	// returned func is called.
+	halt() (goOn func())
 }
 
 func newSimulation(seed uint64, network Network) simulation {
@@ -119,7 +118,8 @@ func (s *simulation) victims(f Fault) []func(Fault) (func(), error) {
 }
 
 // clientFault makes a fault of a client's machine. One that stands still does not talk, either: what it has
-// sent arrives, and answers wait in its kernel.
+// sent arrives, and answers wait in its kernel. Deadlines of contexts pass meanwhile, as they do for a
+// process that finds them passed when it goes on; what follows from that is sent only then.
 func (s *simulation) clientFault(client int, f Fault) (mend func(), err error) {
 	m := s.machines[client]
 	switch f.Kind {
@@ -127,7 +127,7 @@ func (s *simulation) clientFault(client int, f Fault) (mend func(), err error) {
 		goOn := m.halt(f.Kind == SuspendClient)
 		releases := make([]func(), 0, len(s.links[client]))
 		for _, l := range s.links[client] {
-			releases = append(releases, l.hold(faultproxy.Both))
+			releases = append(releases, l.halt())
 		}
 		return func() {
 			goOn()

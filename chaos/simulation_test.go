@@ -161,11 +161,16 @@ func simulateAll(t *testing.T, few int) *tally {
 				t.Run(p.Name, func(t *testing.T) {
 					var y tally
 					for _, seed := range seeds(t, few) {
-						r, h := s.play(t, seed, p.Scenario(seed), p.Network)
-						y.add(r)
-						all.add(r)
-						if !r.OK() {
-							s.explain(t, p, seed, r, h)
+						// A test of its own, so that a seed which hangs or panics says which it is.
+						ok := t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+							r, h := s.play(t, seed, p.Scenario(seed), p.Network)
+							y.add(r)
+							all.add(r)
+							if !r.OK() {
+								s.explain(t, p, seed, r, h)
+							}
+						})
+						if !ok {
 							return
 						}
 					}

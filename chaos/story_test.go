@@ -64,6 +64,10 @@ func (e *Event) set(word string) (err error) {
 	switch key {
 	case "held":
 		e.Held = true
+	case "renewed":
+		e.Renewed = true
+	case "deadline":
+		e.Deadline, err = time.ParseDuration(value)
 	case "left":
 		e.Remaining, err = time.ParseDuration(value)
 	case "token":

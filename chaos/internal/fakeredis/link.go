@@ -33,6 +33,9 @@ type way struct {
 	held      bool
 	heldSince int64
 	stalled   int64 // what is sent before then arrives after it
+	// What is sent from haltedSince on is kept while the way is halted.
+	halted      bool
+	haltedSince int64
 }
 
 // Effects counts what faults did to a link: those that took effect, not those that were asked for.
@@ -158,6 +161,28 @@ func (l *Link) Release(dir faultproxy.Direction) {
 	})
 }
 
+// Halt keeps what will be sent in the direction, until [Link.GoOn]; what is under way arrives.
+func (l *Link) Halt(dir faultproxy.Direction) {
+	l.alter(dir, func(w *way, _ []*wire) {
+		if !w.halted {
+			w.halted, w.haltedSince = true, now()
+		}
+	})
+}
+
+// GoOn ends Halt. What was kept is delivered now, in order.
+func (l *Link) GoOn(dir faultproxy.Direction) {
+	l.alter(dir, func(w *way, wires []*wire) {
+		if !w.halted {
+			return
+		}
+		w.halted = false
+		for _, wire := range wires {
+			wire.resume(w.haltedSince)
+		}
+	})
+}
+
 // Stall delays everything that is under way, or is sent in the next d, until d is over: a lost
 // segment, a switch that fails over. It cannot be ended early.
 func (l *Link) Stall(dir faultproxy.Direction, d time.Duration) {
@@ -185,6 +210,7 @@ func (l *Link) Reset() int {
 // Heal ends every fault, but for stalls under way, and makes the weather good.
 func (l *Link) Heal() {
 	l.Release(faultproxy.Both)
+	l.GoOn(faultproxy.Both)
 	l.SetWeather(faultproxy.Both, Weather{})
 	l.DropReplies(0, nil, faultproxy.ThenReset)
 }

@@ -27,6 +27,7 @@ const (
 type segment struct {
 	data   []byte
 	signal signal
+	sent   int64
 	at     int64 // when it arrives
 	forced bool  // it arrives even if the way is held
 }
@@ -97,7 +98,7 @@ func (w *wire) send(s segment) {
 		return
 	}
 	present := now()
-	s.at = w.arrival(present)
+	s.sent, s.at = present, w.arrival(present)
 	w.last = s.at
 	w.queue = append(w.queue, s)
 	if len(w.queue) == 1 {
@@ -137,6 +138,20 @@ func (w *wire) postpone(since, t int64) int {
 	return count
 }
 
+// resume makes what was sent at since or later, and should have arrived by now, arrive now.
+func (w *wire) resume(since int64) {
+	d := w.dice()
+	present := now()
+	earliest := w.ownInstant(present + int64(d.UpTo(spread)))
+	for i := range w.queue {
+		if s := &w.queue[i]; s.sent >= since && s.at < earliest {
+			s.at = earliest
+			w.last = max(w.last, s.at)
+		}
+	}
+	w.arm(present)
+}
+
 // sever loses what is under way, and all that will be written. The reader learns it soon, after what has arrived.
 func (w *wire) sever() {
 	if w.lost {
@@ -167,7 +182,7 @@ func (w *wire) poke() {
 
 // isHeld reports whether a segment is kept back now.
 func (w *wire) isHeld(s *segment) bool {
-	return w.way.held && s.at > w.way.heldSince && !s.forced
+	return (w.way.held && s.at > w.way.heldSince || w.way.halted && s.sent >= w.way.haltedSince) && !s.forced
 }
 
 func (w *wire) hasArrived(s *segment, present int64) bool {
