@@ -122,12 +122,13 @@ func TestJudgesOnKnownHistories(t *testing.T) {
 		}},
 
 		"grants": {FullyGranted(3), twoInTurn, map[string]edit{
-			"a vote too few":     {"40ms c2/1 acquired token=2 left=100ms votes=3", "40ms c2/1 acquired token=2 left=100ms votes=2", "with 2 votes"},
-			"a vote more":        {"40ms c2/1 acquired token=2 left=100ms votes=3", "40ms c2/1 acquired token=2 left=100ms votes=4", ""},
-			"no time left":       {"40ms c2/1 acquired token=2 left=100ms", "40ms c2/1 acquired token=2", "0s left"},
-			"a moment left":      {"40ms c2/1 acquired token=2 left=100ms", "40ms c2/1 acquired token=2 left=1ns", ""},
-			"nothing was given":  {"40ms c2/1 acquired token=2 left=100ms votes=3", "40ms c2/1 refused", ""},
-			"less than no time ": {"40ms c2/1 acquired token=2 left=100ms", "40ms c2/1 acquired token=2 left=-1s", "0s left"},
+			"a vote too few":          {"40ms c2/1 acquired token=2 left=100ms votes=3", "40ms c2/1 acquired token=2 left=100ms votes=2", "with 2 votes"},
+			"a vote more":             {"40ms c2/1 acquired token=2 left=100ms votes=3", "40ms c2/1 acquired token=2 left=100ms votes=4", ""},
+			"no time left":            {"40ms c2/1 acquired token=2 left=100ms", "40ms c2/1 acquired token=2", "0s left"},
+			"a moment left":           {"40ms c2/1 acquired token=2 left=100ms", "40ms c2/1 acquired token=2 left=1ns", ""},
+			"nothing was given":       {"40ms c2/1 acquired token=2 left=100ms votes=3", "40ms c2/1 refused", ""},
+			"none, as it was stopped": {"40ms c2/1 acquired token=2 left=100ms votes=3", "39ms c2 fault-began fault=stop-client\n 40ms c2/1 acquired token=2\n 40ms c2 fault-ended fault=stop-client", ""},
+			"less than no time ":      {"40ms c2/1 acquired token=2 left=100ms", "40ms c2/1 acquired token=2 left=-1s", "0s left"},
 		}},
 
 		"a loss": {LostInTime(50 * time.Millisecond), `

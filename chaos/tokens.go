@@ -68,13 +68,22 @@ func tokenViolation(name, how string, earlier, later claim) Violation {
 	}
 }
 
-// FullyGranted holds if no lease was given with less than the votes it needs, or with no time left.
+// FullyGranted holds if no lease was given with less than the votes it needs, or with no time left. A client that
+// stood still between the lease and the record of it is excused: its lease may have ended since.
 func FullyGranted(votes int) Invariant {
 	return newInvariant("fully-granted", fmt.Sprintf("no lease is given without time or with less than %s", count(votes, "vote")),
 		func(h History) []Violation {
-			var violations []Violation
+			var (
+				violations []Violation
+				pauses     = pausesOf(h)
+				asked      = make(map[leaseID]time.Duration)
+			)
 			for _, e := range h {
-				if e.Kind == Acquired && (e.Remaining <= 0 || e.Votes < votes) {
+				if e.Kind == AcquireInvoked {
+					asked[e.id()] = e.At
+				}
+				under := e.Kind == Acquired && (e.Remaining <= 0 || e.Votes < votes)
+				if under && !stoodStill(pauses, e.Client, asked[e.id()], e.At) {
 					violations = append(violations, Violation{At: e.At, Text: underGranted(e), Events: []Event{e}})
 				}
 			}
