@@ -267,11 +267,10 @@ func litterScenario(seed uint64) Scenario {
 		}
 		d.Schedule = append(d.Schedule, f)
 	}
-	s := d.finish(Manner{Rest: 50 * time.Millisecond, Hold: 50 * time.Millisecond, Wait: 0.3, Hurry: 0.4, Renew: 0.002}, 0)
+	s := d.finish(Manner{Rest: 50 * time.Millisecond, Hold: 50 * time.Millisecond, Wait: 0.3, Hurry: 0.4}, 0)
 	s.Holds = Default(Bounds{
 		Nodes: s.Nodes, Lifetime: s.Load.TTL, Idle: 2 * time.Second,
 		TTL: s.Load.TTL, Margin: s.Load.TTL/50 + 2*time.Millisecond, Late: drawnLate,
 	})
-	s.Holds = append(s.Holds, Kept)
 	return s
 }
