@@ -108,7 +108,7 @@ func (m *mutant) overlay() (path string, clean func(), err error) {
 // run runs the suite with the overlay, and reports whether it failed.
 func (s suite) run(ctx context.Context, overlay string) (out string, failed bool) {
 	var buf bytes.Buffer
-	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-count=1", "-failfast", "-timeout", "120s",
+	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-count=1", "-failfast", "-timeout", "60s",
 		"-run", s.tests, s.pkg)
 	cmd.Stdout, cmd.Stderr = &buf, &buf
 	cmd.Env = append(os.Environ(), "REDLOCK_SHRINK=no")
