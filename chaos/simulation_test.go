@@ -228,7 +228,7 @@ func firstViolation(r chaos.Report) (chaos.Violation, bool) {
 
 // Every profile, on both simulators: whatever breaks within the assumptions, the lock keeps its promises.
 func TestSimulation(t *testing.T) {
-	few := 40 // times four profiles, times two simulators
+	few := 100 // times four profiles, times two simulators
 	if raceEnabled {
 		few = 4
 	}
