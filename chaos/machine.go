@@ -14,6 +14,10 @@ import (
 //
 // A stopped process does not run its timers: those that were due ring when it goes on. A machine that slept
 // lets its timers wait for the rest of their time, as Go's do, though its clock has moved on.
+//
+// Reading its clock does not wait while it stands still: the lock reads it under mutexes, and a wait for one of
+// those is no waiting to a synctest bubble. What stands still is what a client's work does, its timers, and its
+// end of each link, which is all that others can see of it.
 type machine struct {
 	skewed *clock.Skewed
 
