@@ -1,9 +1,12 @@
 package chaos_test
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -214,7 +217,27 @@ func (s simulator) explain(t *testing.T, p chaos.Profile, seed uint64, r chaos.R
 		const before = 500 * time.Millisecond
 		_ = h.WriteTimeline(&text, v.At-before, v.At)
 	}
+	fmt.Fprintf(&text, "history and picture: %s (kept with go test -artifacts)\n", keep(t, h))
 	t.Error(text.String())
+}
+
+// keep writes the history, and porcupine's picture of it, where test artifacts go.
+func keep(t *testing.T, h chaos.History) string {
+	t.Helper()
+	folder := t.ArtifactDir()
+	for name, write := range map[string]func(io.Writer) error{
+		"history.jsonl": func(w io.Writer) error { _, err := h.WriteTo(w); return err },
+		"history.html":  func(w io.Writer) error { return chaos.Visualize(h, w) },
+	} {
+		file, err := os.Create(filepath.Join(folder, name))
+		if err == nil {
+			err = errors.Join(write(file), file.Close())
+		}
+		if err != nil {
+			t.Errorf("keeping %s: %v", name, err)
+		}
+	}
+	return folder
 }
 
 func firstViolation(r chaos.Report) (chaos.Violation, bool) {
