@@ -41,6 +41,53 @@ type Sender interface {
 	Send(op Op, deadline time.Time, reply func(Answer))
 }
 
+// An Announcer is a Node that tells when a key is freed to those who wait for it. Announcements are hints: some
+// may be lost, late or doubled, and nobody may wait for one alone.
+type Announcer interface {
+	Node
+	// Announcements calls tell with what the node announces about key, from now on until stop is called.
+	// The first one is [Listening], once the node is known to listen, and so is the first one after each
+	// time in which announcements may have been missed. While the node cannot be reached nothing comes.
+	//
+	// tell may be called from any goroutine, one call at a time, must not block, and may still be called once
+	// while stop is under way. stop does not wait. Calls of it after the first do nothing.
+	Announcements(key string, tell func(Announcement)) (stop func())
+}
+
+// An AnnouncementKind says what an [Announcement] is about.
+type AnnouncementKind uint8
+
+const (
+	// Listening: from here on nothing is missed, unless Listening comes again.
+	Listening AnnouncementKind = iota + 1
+	// Freed: a release has removed the key on this node.
+	Freed
+	// Taken: a waiter that was noted on this node has been granted the key there.
+	Taken
+)
+
+// String returns the kind's name in lower case.
+func (k AnnouncementKind) String() string {
+	switch k {
+	case Listening:
+		return "listening"
+	case Freed:
+		return "freed"
+	case Taken:
+		return "taken"
+	}
+	return "unknown"
+}
+
+// An Announcement is what a node says about a key to those who wait for it.
+type Announcement struct {
+	Kind AnnouncementKind
+	// Waiter is the ID of the waiter who is to try first, with Freed: the one noted on this node that has
+	// waited longest, and is then taken off. It is "" if none is noted any more. With Taken it is the one that
+	// took the key.
+	Waiter string
+}
+
 // Kind says what an [Op] does.
 type Kind uint8
 
@@ -62,6 +109,10 @@ const (
 	Release
 	// Inspect changes nothing. It answers Mine if the key holds Value, else Free or Other.
 	Inspect
+	// HandOver puts Next in the place of Value, if the key holds Value, and makes the key live for TTL from
+	// now. Where the key holds Next already it does what Acquire does on its own value. Elsewhere it changes
+	// nothing. It is a vote for Next. It answers Mine (the key now holds Next), Free, Other or Late.
+	HandOver
 )
 
 // String returns the operation's name in lower case.
@@ -77,6 +128,8 @@ func (k Kind) String() string {
 		return "release"
 	case Inspect:
 		return "inspect"
+	case HandOver:
+		return "handover"
 	}
 	return "unknown"
 }
@@ -89,16 +142,47 @@ type Op struct {
 	Key string
 	// Value is the claim's own value, unique per attempt and never empty. Inspect may leave it out.
 	Value string
-	// TTL is how long the node keeps the key: at least a millisecond for Acquire, Extend and Heal,
+	// Next is the value that HandOver puts in the place of Value: never empty, and not Value itself. Unused
+	// for the other kinds.
+	Next string
+	// TTL is how long the node keeps the key: at least a millisecond for Acquire, Extend, Heal and HandOver,
 	// zero or at least a millisecond for Release, unused for Inspect. Nodes may keep whole
-	// milliseconds only, and then round up. A key that has no TTL keeps none, except under Release.
+	// milliseconds only, and then round up. A key that has no TTL keeps none, except under Release and
+	// HandOver.
 	TTL time.Duration
-	// NotAfter is the instant, on the asking clock, past which the node must refuse an Acquire or a
-	// Heal that was under way for too long: the caller has long stopped waiting and may have released
+	// NotAfter is the instant, on the asking clock, past which the node must refuse an Acquire, a Heal or a
+	// HandOver that was under way for too long: the caller has long stopped waiting and may have released
 	// the value. It counts on the clock that the node was made with, which is the engine's. Zero, and the
 	// other kinds: no limit.
 	NotAfter clock.Instant
+	// Waiter is who waits for the key, or nil. A node that is no [Announcer] ignores it.
+	//
+	// An Acquire that is refused for Other notes it, and one that grants takes it off. A Release with
+	// Announce notes it after it has announced: it is who waits next on the releasing side. Noting somebody
+	// who is noted already renews the note. Unused for the other kinds.
+	Waiter *Waiter
+	// Announce lets a Release that removed the key tell those who wait for it that it is free, and an
+	// Acquire with a Waiter that grants tell the others who took it; see [Announcement]. Where nobody waits
+	// nothing is told. A node that is no [Announcer] ignores it.
+	Announce bool
 }
+
+// A Waiter is somebody who waits for a key. What nodes note about waiters is a hint, which says whom to
+// wake first: it excludes nobody and promises nothing, and may be lost at any time.
+type Waiter struct {
+	// ID names the waiter: from 1 to [MaxWaiterID] bytes, each of them a letter, a digit, '-' or '_'.
+	ID string
+	// Waited is how long it has waited so far. Who has waited longest is named first.
+	Waited time.Duration
+}
+
+const (
+	// MaxWaiterID bounds the length of a waiter's name.
+	MaxWaiterID = 64
+	// WaiterLife is how long a node remembers a waiter that is not noted again: one that died is named in
+	// vain until then at most, and once only.
+	WaiterLife = 3 * time.Second
+)
 
 // A Verdict is what a node found, or that it did not answer.
 type Verdict uint8
@@ -152,6 +236,9 @@ type Answer struct {
 	// Slack is how long after NotAfter this node may still carry out the operation, since its clock
 	// is known only to within a round trip. Set for Acquire and Heal, with Failed too.
 	Slack time.Duration
+	// Waiting means that others than the operation's own Waiter are noted as waiting for the key on this
+	// node. It may be set with Mine, for Acquire with a Waiter, Release with Announce, and HandOver.
+	Waiting bool
 	// Err says why there is no answer, with Failed. It is a [*NodeError] where the node knows more
 	// than the error itself, and [ErrUnsent] where it knows that the operation was not sent.
 	Err error
