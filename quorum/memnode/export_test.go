@@ -6,3 +6,10 @@ func (n *Node) Stored() int {
 	defer n.mu.Unlock()
 	return len(n.store.entries)
 }
+
+// Noted counts the keys that somebody is noted for, dead ones included.
+func (n *Node) Noted() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.store.waiters.lists)
+}

@@ -10,6 +10,9 @@ type faults struct {
 	refuse                   error
 	life                     int        // counts the kills
 	held                     []*request // arrived while paused, in order
+	deaf                     bool       // announcements vanish
+	breaks                   int        // counts how often connections broke
+	unheard                  []func()   // listeners that arrived while paused
 }
 
 // rejectHeld ends the requests that wait for a resume.
@@ -23,8 +26,9 @@ func (f *faults) rejectHeld(err error) {
 // change changes what is wrong.
 func (n *Node) change(how func(f *faults)) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
+	defer n.unlock()
 	how(&n.faults)
+	n.connect()
 }
 
 // Delay makes every request sent from now on arrive after request, and every answer given from now
@@ -41,11 +45,15 @@ func (n *Node) Pause() {
 	n.change(func(f *faults) { f.paused = true })
 }
 
-// Resume carries out what was held, in the order of arrival, be the askers still there or not.
+// Resume carries out what was held, in the order of arrival, be the askers still there or not. Who has come
+// to listen meanwhile hears what is announced then.
 func (n *Node) Resume() {
 	n.change(func(f *faults) {
-		held := f.held
-		f.paused, f.held = false, nil
+		held, unheard := f.held, f.unheard
+		f.paused, f.held, f.unheard = false, nil, nil
+		for _, hear := range unheard {
+			hear()
+		}
 		for _, r := range held {
 			n.carryOut(r)
 		}
@@ -55,7 +63,10 @@ func (n *Node) Resume() {
 // Cut makes requests and answers vanish: those sent while cut off, and those under way that would
 // arrive meanwhile. Askers learn nothing before their deadline. [Node.Restore] ends it.
 func (n *Node) Cut() {
-	n.change(func(f *faults) { f.cut = true })
+	n.change(func(f *faults) {
+		f.cut = true
+		f.breaks++
+	})
 }
 
 // Restore ends [Node.Cut]. What has vanished stays so.
@@ -72,15 +83,20 @@ func (n *Node) DropReplies(count int) {
 // Refuse makes every question from now on fail at once with err and without effect, like a port on
 // which nobody listens. nil ends it.
 func (n *Node) Refuse(err error) {
-	n.change(func(f *faults) { f.refuse = err })
+	n.change(func(f *faults) {
+		if f.refuse = err; err != nil {
+			f.breaks++
+		}
+	})
 }
 
 // Kill ends the process: what it held fails with [ErrKilled], and so does every question until
 // [Node.Restart], without effect. Without keepData it has lost its memory when it comes back.
 func (n *Node) Kill(keepData bool) {
 	n.change(func(f *faults) {
-		f.dead, f.paused = true, false
+		f.dead, f.paused, f.unheard = true, false, nil
 		f.life++
+		f.breaks++
 		f.rejectHeld(ErrKilled)
 		if !keepData {
 			n.store.forget(n.own.now())

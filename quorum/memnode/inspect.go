@@ -49,6 +49,8 @@ type Change struct {
 	At time.Duration
 	// Before is the value that was there, and empty if the key was free.
 	Before string
+	// After is the value that is there now, and empty if the key is gone.
+	After string
 	// Kept is how long the key is kept from now on: 0 if it is gone, and [quorum.NoExpiry] or nearly
 	// that without a TTL.
 	Kept time.Duration

@@ -56,7 +56,7 @@ func (n *Node) command(op quorum.Op) command {
 // send puts the request on its way.
 func (n *Node) send(r *request) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
+	defer n.unlock()
 	switch f := &n.faults; {
 	case n.shut:
 		r.reject(ErrClosed)
@@ -96,6 +96,7 @@ func (n *Node) carryOut(r *request) {
 		}
 		answers[i].Slack = c.slack
 	}
+	n.announce(n.store.takeNews())
 	if n.faults.dropReplies > 0 {
 		n.faults.dropReplies--
 		return
@@ -134,7 +135,7 @@ func (n *Node) after(d time.Duration, step func()) {
 		case <-n.closed:
 		}
 		n.mu.Lock()
-		defer n.mu.Unlock()
+		defer n.unlock()
 		step()
 	})
 }

@@ -3,11 +3,12 @@
 //
 // # Guarantee
 //
-// Operations are carried out one batch at a time, each atomic, exactly as [quorum.Op] says. Keys
+// Operations are carried out one batch at a time, each atomic, exactly as [quorum.Op] says. The node is a
+// [quorum.Announcer]. Keys
 // expire at an absolute time of the node's own clock, as they do on a Redis server: a clock that is
 // set forward ends leases early, one that is set back prolongs them. A request that has left the
-// asker is carried out whenever it gets through, be the asker's context over or not, but an acquire
-// or a heal only up to its NotAfter in the node's time.
+// asker is carried out whenever it gets through, be the asker's context over or not, but an acquire, a
+// heal or a hand-over only up to its NotAfter in the node's time.
 //
 // # Assumptions
 //
@@ -61,6 +62,9 @@ type Node struct {
 	sample sample
 	store  store
 	faults faults
+
+	listeners []*listener
+	fresh     []*listener // to whom something has arrived in the step under way
 }
 
 // An Option changes how a node is made.

@@ -17,6 +17,8 @@ type store struct {
 	entries map[string]entry
 	sweepAt int // the size at which dead entries are thrown out
 	audit   func(Change)
+	waiters waiters
+	news    []news // to be announced
 }
 
 // An entry is what is under a key.
@@ -41,21 +43,21 @@ func (s *store) get(key string, now clock.Instant) (entry, bool) {
 // put stores an entry on behalf of op.
 func (s *store) put(op quorum.Op, e entry, now clock.Instant) {
 	s.sweep(now)
-	s.report(op, now, e.until)
+	s.report(op, now, e.until, e.value)
 	s.entries[op.Key] = e
 }
 
 // drop removes an entry on behalf of op.
 func (s *store) drop(op quorum.Op, now clock.Instant) {
-	s.report(op, now, clock.Never)
+	s.report(op, now, clock.Never, "")
 	delete(s.entries, op.Key)
 }
 
-func (s *store) report(op quorum.Op, now, until clock.Instant) {
+func (s *store) report(op quorum.Op, now, until clock.Instant, after string) {
 	if s.audit == nil {
 		return
 	}
-	change := Change{Op: op, At: time.Duration(now), Kept: max(until.Sub(now), 0)}
+	change := Change{Op: op, At: time.Duration(now), After: after, Kept: max(until.Sub(now), 0)}
 	if before, found := s.get(op.Key, now); found {
 		change.Before = before.value
 	}
@@ -78,15 +80,17 @@ func (s *store) sweep(now clock.Instant) {
 // expire throws dead entries out.
 func (s *store) expire(now clock.Instant) {
 	maps.DeleteFunc(s.entries, func(_ string, e entry) bool { return !now.Before(e.until) })
+	s.waiters.expire(now)
 }
 
 // forget loses everything.
 func (s *store) forget(now clock.Instant) {
 	for _, held := range s.snapshot(now) {
-		s.report(quorum.Op{Key: held.Key}, now, clock.Never)
+		s.report(quorum.Op{Key: held.Key}, now, clock.Never, "")
 	}
 	s.entries = make(map[string]entry)
 	s.sweepAt = smallStore
+	s.waiters.forget()
 }
 
 // snapshot lists what is there, sorted by key.
@@ -106,6 +110,7 @@ func (s *store) apply(c command, now clock.Instant) quorum.Answer {
 		return quorum.Answer{Err: err}
 	}
 	answer := s.vote(c, now)
+	s.attend(c.Op, &answer, now)
 	answer.NodeTime = time.Duration(now)
 	return answer
 }
@@ -115,10 +120,14 @@ func (s *store) vote(c command, now clock.Instant) quorum.Answer {
 		return quorum.Answer{Verdict: quorum.Late}
 	}
 	e, found := s.get(c.Key, now)
+	mine := valueOf(c.Op)
 	switch {
-	case found && e.value != c.Value:
+	case c.Kind == quorum.HandOver && found && e.value == c.Value:
+		e = entry{value: c.Next, until: now.Add(c.TTL)}
+		s.put(c.Op, e, now)
+	case found && e.value != mine:
 		return quorum.Answer{Verdict: quorum.Other, Holder: e.value, Remaining: e.remaining(now)}
-	case !found && !limited(c.Kind):
+	case !found && !creates(c.Kind):
 		return quorum.Answer{Verdict: quorum.Free}
 	case c.Kind == quorum.Release:
 		return s.release(c.Op, now)
@@ -128,11 +137,22 @@ func (s *store) vote(c command, now clock.Instant) quorum.Answer {
 	return quorum.Answer{Verdict: quorum.Mine, Remaining: e.remaining(now)}
 }
 
+// valueOf returns the value that the operation is a vote for.
+func valueOf(op quorum.Op) string {
+	if op.Kind == quorum.HandOver {
+		return op.Next
+	}
+	return op.Value
+}
+
+// creates reports whether operations of this kind store a value where nothing is.
+func creates(k quorum.Kind) bool { return k == quorum.Acquire || k == quorum.Heal }
+
 // atLeast makes the entry live for the operation's TTL, if it would not live longer anyway. The zero
 // entry, of a free key, would not.
 func (s *store) atLeast(op quorum.Op, e entry, now clock.Instant) entry {
 	if until := now.Add(op.TTL); e.until.Before(until) {
-		e = entry{value: op.Value, until: until}
+		e = entry{value: valueOf(op), until: until}
 		s.put(op, e, now)
 	}
 	return e
@@ -148,22 +168,26 @@ func (s *store) release(op quorum.Op, now clock.Instant) quorum.Answer {
 }
 
 // limited reports whether operations of this kind grant, and so obey their NotAfter.
-func limited(k quorum.Kind) bool { return k == quorum.Acquire || k == quorum.Heal }
+func limited(k quorum.Kind) bool { return creates(k) || k == quorum.HandOver }
 
 // check returns what is wrong with an operation.
 func check(op quorum.Op) error {
 	switch op.Kind {
 	case quorum.Inspect:
 		return nil
-	case quorum.Acquire, quorum.Extend, quorum.Heal, quorum.Release:
+	case quorum.Acquire, quorum.Extend, quorum.Heal, quorum.Release, quorum.HandOver:
 	default:
 		return fmt.Errorf("operation of unknown kind %d", op.Kind)
 	}
-	if op.Value == "" {
+	switch {
+	case op.Value == "":
 		return fmt.Errorf("%v without a value", op.Kind)
-	}
-	if op.TTL < time.Millisecond && !(op.Kind == quorum.Release && op.TTL == 0) {
+	case op.Kind == quorum.HandOver && (op.Next == "" || op.Next == op.Value):
+		return fmt.Errorf("%v from %q to %q: want another value, and not an empty one", op.Kind, op.Value, op.Next)
+	case op.TTL < time.Millisecond && !removes(op):
 		return fmt.Errorf("%v with TTL %v: want at least a millisecond", op.Kind, op.TTL)
+	case attended(op) && !goodID(op.Waiter.ID):
+		return fmt.Errorf("%v with waiter %q: want 1 to %d letters, digits, '-' or '_'", op.Kind, op.Waiter.ID, quorum.MaxWaiterID)
 	}
 	return nil
 }

@@ -71,6 +71,9 @@ func (a *asker) wellFormed(op quorum.Op, answer quorum.Answer) {
 	if answer.Remaining < 0 || answer.Slack < 0 {
 		a.Errorf("%v answered remaining %v, slack %v: a negative duration", op.Kind, answer.Remaining, answer.Slack)
 	}
+	if answer.Waiting && answer.Verdict != quorum.Mine {
+		a.Errorf("%v answered %v and that others wait: only mine says so", op.Kind, answer.Verdict)
+	}
 	if answer.Verdict != quorum.Other && answer.Holder != "" {
 		a.Errorf("%v answered %v with holder %q: only other has one", op.Kind, answer.Verdict, answer.Holder)
 	}
