@@ -14,9 +14,10 @@ import (
 
 // A result is the reply to one operation: a number, another holder with its number, or an error.
 type result struct {
-	number int64
-	holder string
-	what   byte // ':', '*' or '-', as in the protocol
+	number  int64
+	holder  string
+	what    byte // ':', '*' or '-', as in the protocol
+	waiting bool // others wait, with a number
 }
 
 // A reply is the answer to one batch.
@@ -137,7 +138,7 @@ func (d *decoder) result() (result, error) {
 			return result{}, malformed("neither an answer nor a holder")
 		}
 		if r.number, err = d.number(); err == nil {
-			r.holder, err = d.text()
+			err = d.second(&r)
 		}
 	default:
 		err = malformed("an answer of no known type")
@@ -145,11 +146,22 @@ func (d *decoder) result() (result, error) {
 	return r, err
 }
 
-func (d *decoder) text() (string, error) {
+// second reads what comes with a number: the holder, or a one for others who wait.
+func (d *decoder) second(r *result) error {
 	what, text, err := d.line()
-	if err != nil {
-		return "", err
+	switch {
+	case err != nil:
+		return err
+	case what == ':' && string(text) == "1":
+		r.what, r.waiting = ':', true
+		return nil
 	}
+	r.holder, err = d.text(what, text)
+	return err
+}
+
+// text reads the string whose first line that is.
+func (d *decoder) text(what byte, text []byte) (string, error) {
 	size, err := integer(text)
 	if what != '$' || err != nil || size < 0 || size > maxHolder {
 		return "", malformed("not a string")
@@ -159,6 +171,49 @@ func (d *decoder) text() (string, error) {
 		return "", err
 	}
 	return string(b[:size]), nil
+}
+
+// words reads what a server says to a subscriber: a list of strings and numbers, or one string. An error of
+// the server is an error.
+func (d *decoder) words() ([]string, error) {
+	what, text, err := d.line()
+	switch {
+	case err != nil:
+		return nil, err
+	case what == '-':
+		return nil, serverError(text)
+	case what != '*' && what != '>':
+		word, err := d.word(what, text)
+		return []string{word}, err
+	}
+	n, err := integer(text)
+	if err != nil || n < 0 || n > maxWords {
+		return nil, malformed("not what subscribers are told")
+	}
+	list := make([]string, n)
+	for i := range list {
+		if what, text, err = d.line(); err != nil {
+			return nil, err
+		}
+		if list[i], err = d.word(what, text); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// maxWords is more than anything has that a server says to a subscriber.
+const maxWords = 16
+
+// word reads a string or a number, given its first line, as a string. Nothing is the empty one.
+func (d *decoder) word(what byte, text []byte) (string, error) {
+	switch {
+	case what == '+' || what == ':' || what == '_':
+		return string(text), nil
+	case what == '$' && string(text) == "-1":
+		return "", nil
+	}
+	return d.text(what, text)
 }
 
 // skip reads what belongs to a list of that length.
@@ -205,8 +260,8 @@ const (
 
 // answer says what a result means for an operation of this kind.
 func (r result) answer(kind quorum.Kind, now time.Duration) (quorum.Answer, error) {
-	a := quorum.Answer{NodeTime: now}
-	writes := kind == quorum.Acquire || kind == quorum.Heal
+	a := quorum.Answer{NodeTime: now, Waiting: r.waiting}
+	creates := kind == quorum.Acquire || kind == quorum.Heal
 	switch {
 	case r.what == '-':
 		return quorum.Answer{}, serverError(r.holder)
@@ -214,10 +269,11 @@ func (r result) answer(kind quorum.Kind, now time.Duration) (quorum.Answer, erro
 		a.Verdict, a.Holder = quorum.Other, r.holder
 	case r.number >= endless:
 		a.Verdict = quorum.Mine
-	case r.number == free && !writes:
+	case r.waiting:
+	case r.number == free && !creates:
 		a.Verdict = quorum.Free
 		return a, nil
-	case r.number == late && writes:
+	case r.number == late && grants(kind):
 		a.Verdict = quorum.Late
 		return a, nil
 	}

@@ -37,6 +37,33 @@ func TestEncode(t *testing.T) {
 	}
 }
 
+// What only some operations need comes behind the terms, and only there.
+func TestEncodeWaiters(t *testing.T) {
+	waiter := &quorum.Waiter{ID: "w-1", Waited: 25*ms + 1}
+	requests := []*request{
+		{op: quorum.Op{Kind: quorum.Acquire, Key: "a", Value: "v1", TTL: ms, Waiter: waiter}},
+		{op: quorum.Op{Kind: quorum.Release, Key: "b", Value: "v2", Announce: true}},
+		{op: quorum.Op{Kind: quorum.HandOver, Key: "c", Value: "v3", Next: "v4", TTL: ms}, limit: 77},
+		{op: quorum.Op{Kind: quorum.Release, Key: "d", Value: "v5", Announce: true, Waiter: waiter}},
+		{op: quorum.Op{Kind: quorum.Acquire, Key: "e", Value: "v6", TTL: ms, Waiter: waiter, Announce: true}},
+		{op: quorum.Op{Kind: quorum.Acquire, Key: "f", Value: "v7", TTL: ms, Announce: true}},
+		{op: quorum.Op{Kind: quorum.Extend, Key: "g", Value: "v8", TTL: ms, Waiter: waiter, Announce: true}},
+		{op: quorum.Op{Kind: quorum.Release, Key: "h", Value: "v9", TTL: ms, Waiter: waiter, Announce: true}},
+		{op: quorum.Op{Kind: quorum.Release, Key: "i", Value: "v0", Waiter: waiter}},
+	}
+	args := strings.Fields("EVALSHA " + batchSHA + " 9 a b c d e f g h i 012345678 v1 v2 v3 v5 v6 v7 v8 v9 v0 " +
+		"acquire-as 1 0 release-telling 0 0 handover 1 77 release-telling-as 0 0 acquire-as-telling 1 0 acquire 1 0 extend 1 0 " +
+		"release 1 0 release 0 0 with w-1 25000 v4 w-1 25000 w-1 25000")
+	want := fmt.Sprintf("*%d\r\n", len(args))
+	for _, arg := range args {
+		want += fmt.Sprintf("$%d\r\n%s\r\n", len(arg), arg)
+	}
+	var e encoder
+	if got := string(e.encode(requests, false)); got != want {
+		t.Errorf("encoded %q, want %q", got, want)
+	}
+}
+
 // decoded reads one reply to n questions, one line per word.
 func decoded(n int, words string) (*reply, error) {
 	d := newDecoder(strings.NewReader(strings.ReplaceAll(words, " ", "\r\n") + "\r\n"))
@@ -58,6 +85,7 @@ func TestDecode(t *testing.T) {
 		"numbers":               {3, "*5 :1700000000 :123456 :1500 :-1 :-3", "[{1500  :} {-1  :} {-3  :}]"},
 		"a holder":              {1, "*3 :1700000000 :123456 *2 :7 $2 me", "[{7 me *}]"},
 		"a holder of no name":   {1, "*3 :1700000000 :123456 *2 :-1 $0 ", "[{-1  *}]"},
+		"ours, and others wait": {1, "*3 :1700000000 :123456 *2 :7 :1", "[{7  :}+]"},
 		"an error among others": {2, "*4 :1700000000 :123456 -WRONGTYPE :5", "[{0 WRONGTYPE -} {5  :}]"},
 		"behind a push":         {1, ">2 $1 x *1 %1 :1 _ *3 :1700000000 :123456 :5", "[{5  :}]"},
 		"one too few":           {2, "*3 :1700000000 :123456 :5", ""},
@@ -94,6 +122,9 @@ func text(results []result) string {
 	words := make([]string, len(results))
 	for i, r := range results {
 		words[i] = fmt.Sprintf("{%d %s %c}", r.number, r.holder, r.what)
+		if r.waiting {
+			words[i] += "+"
+		}
 	}
 	return "[" + strings.Join(words, " ") + "]"
 }
@@ -103,24 +134,30 @@ func TestAnswers(t *testing.T) {
 	mine := func(left time.Duration) quorum.Answer {
 		return quorum.Answer{Verdict: quorum.Mine, Remaining: left, NodeTime: now}
 	}
+	waited := mine(1500 * ms)
+	waited.Waiting = true
 	tests := map[string]struct {
 		kind quorum.Kind
 		r    result
 		want quorum.Answer // zero: an error
 	}{
-		"mine":                 {quorum.Acquire, result{number: 1500, what: ':'}, mine(1500 * ms)},
-		"mine, and now gone":   {quorum.Release, result{number: 0, what: ':'}, mine(0)},
-		"mine, without end":    {quorum.Extend, result{number: -1, what: ':'}, mine(quorum.NoExpiry)},
-		"mine, for ages":       {quorum.Extend, result{number: 1 << 62, what: ':'}, mine(quorum.NoExpiry - 1)},
-		"free":                 {quorum.Extend, result{number: -2, what: ':'}, quorum.Answer{Verdict: quorum.Free, NodeTime: now}},
-		"late":                 {quorum.Heal, result{number: -3, what: ':'}, quorum.Answer{Verdict: quorum.Late, NodeTime: now}},
-		"other":                {quorum.Release, result{7, "x", '*'}, quorum.Answer{Verdict: quorum.Other, Holder: "x", Remaining: 7 * ms, NodeTime: now}},
-		"other, without end":   {quorum.Heal, result{-1, "x", '*'}, quorum.Answer{Verdict: quorum.Other, Holder: "x", Remaining: quorum.NoExpiry, NodeTime: now}},
-		"free, for an acquire": {quorum.Acquire, result{number: -2, what: ':'}, quorum.Answer{}},
-		"late, for an extend":  {quorum.Extend, result{number: -3, what: ':'}, quorum.Answer{}},
-		"no such number":       {quorum.Extend, result{number: -4, what: ':'}, quorum.Answer{}},
-		"other, but gone":      {quorum.Extend, result{-2, "x", '*'}, quorum.Answer{}},
-		"an error":             {quorum.Extend, result{what: '-', holder: "OOM"}, quorum.Answer{}},
+		"mine":                  {quorum.Acquire, result{number: 1500, what: ':'}, mine(1500 * ms)},
+		"mine, and now gone":    {quorum.Release, result{number: 0, what: ':'}, mine(0)},
+		"mine, without end":     {quorum.Extend, result{number: -1, what: ':'}, mine(quorum.NoExpiry)},
+		"mine, for ages":        {quorum.Extend, result{number: 1 << 62, what: ':'}, mine(quorum.NoExpiry - 1)},
+		"free":                  {quorum.Extend, result{number: -2, what: ':'}, quorum.Answer{Verdict: quorum.Free, NodeTime: now}},
+		"late":                  {quorum.Heal, result{number: -3, what: ':'}, quorum.Answer{Verdict: quorum.Late, NodeTime: now}},
+		"other":                 {quorum.Release, result{number: 7, holder: "x", what: '*'}, quorum.Answer{Verdict: quorum.Other, Holder: "x", Remaining: 7 * ms, NodeTime: now}},
+		"other, without end":    {quorum.Heal, result{number: -1, holder: "x", what: '*'}, quorum.Answer{Verdict: quorum.Other, Holder: "x", Remaining: quorum.NoExpiry, NodeTime: now}},
+		"handed over":           {quorum.HandOver, result{number: 1500, what: ':', waiting: true}, waited},
+		"nothing to hand over":  {quorum.HandOver, result{number: -2, what: ':'}, quorum.Answer{Verdict: quorum.Free, NodeTime: now}},
+		"handed over late":      {quorum.HandOver, result{number: -3, what: ':'}, quorum.Answer{Verdict: quorum.Late, NodeTime: now}},
+		"free, and others wait": {quorum.Release, result{number: -2, what: ':', waiting: true}, quorum.Answer{}},
+		"free, for an acquire":  {quorum.Acquire, result{number: -2, what: ':'}, quorum.Answer{}},
+		"late, for an extend":   {quorum.Extend, result{number: -3, what: ':'}, quorum.Answer{}},
+		"no such number":        {quorum.Extend, result{number: -4, what: ':'}, quorum.Answer{}},
+		"other, but gone":       {quorum.Extend, result{number: -2, holder: "x", what: '*'}, quorum.Answer{}},
+		"an error":              {quorum.Extend, result{what: '-', holder: "OOM"}, quorum.Answer{}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -24,6 +24,8 @@ type Node struct {
 	stop   context.CancelFunc
 	work   sync.WaitGroup // connections and what opens them; grows under mu only
 
+	subscriber *subscriber
+
 	mu      sync.Mutex
 	closed  bool
 	offset  offset
@@ -56,7 +58,7 @@ func New(opts *redis.Options, clk clock.Clock) (*Node, error) {
 	if err := validate(opts, clk); err != nil {
 		return nil, fmt.Errorf("redisnode: %w", err)
 	}
-	n := &Node{name: nodeName(opts), clock: clk, dialer: newDialer(opts)}
+	n := &Node{name: nodeName(opts), clock: clk, dialer: newDialer(opts), subscriber: newSubscriber()}
 	n.opts = *tune(opts)
 	n.base, n.stop = context.WithCancel(context.Background())
 	return n, nil

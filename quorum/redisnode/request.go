@@ -1,6 +1,7 @@
 package redisnode
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,13 +31,16 @@ func (r *request) fail(failure error) *request {
 }
 
 // limited reports whether op must be refused if it arrives late.
-func limited(op quorum.Op) bool {
-	return op.NotAfter != 0 && (op.Kind == quorum.Acquire || op.Kind == quorum.Heal)
+func limited(op quorum.Op) bool { return op.NotAfter != 0 && grants(op.Kind) }
+
+// grants reports whether operations of this kind may give somebody a key.
+func grants(k quorum.Kind) bool {
+	return k == quorum.Acquire || k == quorum.Heal || k == quorum.HandOver
 }
 
 // validOp returns an error that names the rule which op breaks, or nil.
 func validOp(op quorum.Op) error {
-	if op.Kind < quorum.Acquire || op.Kind > quorum.Inspect {
+	if op.Kind < quorum.Acquire || op.Kind > quorum.HandOver {
 		return fmt.Errorf("unknown kind of operation: %d", op.Kind)
 	}
 	if op.Kind == quorum.Inspect {
@@ -47,6 +51,36 @@ func validOp(op quorum.Op) error {
 	}
 	if op.TTL < time.Millisecond && !(op.Kind == quorum.Release && op.TTL == 0) {
 		return fmt.Errorf("%v for %v: shorter than a millisecond", op.Kind, op.TTL)
+	}
+	switch {
+	case op.Kind == quorum.HandOver:
+		return validNext(op)
+	case op.Waiter != nil && (op.Kind == quorum.Acquire || op.Kind == quorum.Release):
+		return validWaiter(op.Waiter)
+	}
+	return nil
+}
+
+func validNext(op quorum.Op) error {
+	switch op.Next {
+	case "":
+		return errors.New("handover without a next value")
+	case op.Value:
+		return errors.New("handover from a value to itself")
+	}
+	return nil
+}
+
+func validWaiter(w *quorum.Waiter) error {
+	if len(w.ID) == 0 || len(w.ID) > quorum.MaxWaiterID {
+		return fmt.Errorf("waiter with an ID of %d bytes: not from 1 to %d", len(w.ID), quorum.MaxWaiterID)
+	}
+	for i := range len(w.ID) {
+		switch c := w.ID[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
+		default:
+			return fmt.Errorf("waiter %q: byte %d is no letter, digit, - or _", w.ID, i)
+		}
 	}
 	return nil
 }
