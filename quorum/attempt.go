@@ -30,6 +30,9 @@ type MissError struct {
 	Holder string
 	// AtHome means that only the key's home node was asked, with Held: the value is there.
 	AtHome bool
+	// Unlisted means that the key's home node has granted the claim, or has not answered yet, so that it does
+	// not list the waiter, and nobody will name it.
+	Unlisted bool
 	// RetryAfter is the time after which enough nodes will be free if nobody extends or releases,
 	// reckoned from the nodes that answered; NoExpiry if they say never, or too few answered.
 	RetryAfter time.Duration
@@ -93,6 +96,7 @@ type attempt struct {
 	mine     Tally // who holds the value
 	answered Tally // who said anything at all
 	answers  []Answer
+	verdicts []Verdict // by node; Failed too where none has come
 	failed   failures
 }
 
@@ -109,6 +113,7 @@ func newAttempt(size, need int) *attempt {
 		mine:     Tally{Size: size, Need: need},
 		answered: Tally{Size: size, Need: need},
 		answers:  make([]Answer, 0, size),
+		verdicts: make([]Verdict, size),
 		failed:   make(failures, size),
 	}
 }
@@ -117,6 +122,7 @@ func newAttempt(size, need int) *attempt {
 func (a *attempt) add(node int, name string, ans Answer) {
 	a.mine.Vote(ans.Verdict == Mine)
 	a.answered.Vote(ans.Answered())
+	a.verdicts[node] = ans.Verdict
 	if ans.Answered() {
 		a.answers = append(a.answers, ans)
 	} else {
@@ -160,6 +166,11 @@ func (a *attempt) miss() *MissError {
 		e.Why, e.Holder = Held, holder
 	}
 	return e
+}
+
+// lists reports whether a node can have noted who asked: it has refused, or will not say.
+func (a *attempt) lists(node int) bool {
+	return a.verdicts[node] == Other || a.failed[node] != nil
 }
 
 // rival returns the other value seen on the most nodes.

@@ -104,7 +104,9 @@ func (e *Engine) Acquire(ctx context.Context, key, value string, terms Terms) (*
 	e.observe(now.Sub(r.started))
 	if a.mine.Outcome() != Reached {
 		c.undo()
-		return nil, a.miss()
+		miss := a.miss()
+		miss.Unlisted = !a.lists(e.home(key))
+		return nil, miss
 	}
 	if err := c.enough(now); err != nil {
 		c.undo()

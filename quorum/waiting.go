@@ -77,6 +77,9 @@ func homeOf(key string, size int) int {
 	return int(h.Sum32() % uint32(size)) //nolint:gosec // the number of nodes is small
 }
 
+// home is the node that is asked about key first.
+func (e *Engine) home(key string) int { return e.byName[homeOf(key, len(e.byName))] }
+
 func orderByName(nodes []Node) []int {
 	order := make([]int, len(nodes))
 	for i := range order {

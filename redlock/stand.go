@@ -58,7 +58,8 @@ func (l *Locker) contend(ctx context.Context, s *spot, miss *quorum.MissError, l
 		if claim != nil {
 			return l.inherit(ctx, c, claim)
 		}
-		c.prepare(l.id, w.begin())
+		named, homeFreed := w.begin()
+		c.prepare(l.id, named, homeFreed)
 		lease, err := l.attempt(ctx, c)
 		l.lines.end(s)
 		if err == nil {
@@ -79,6 +80,9 @@ func (l *Locker) rest(s *spot, w *watch, miss *quorum.MissError) {
 	now, c := l.clock.Now(), s.call
 	left := l.lines.leftUntil(s.line.key, now)
 	switch {
+	case miss != nil && miss.Why == quorum.Held && miss.Unlisted && w.listens():
+		trip := l.engine.Latency()
+		w.yield(now.Add(holdBack(trip, l.jitter.next())))
 	case miss != nil:
 		w.rest(now.Add(l.pauseAfter(c, miss, w.listens())))
 	case now.Before(left):
@@ -90,13 +94,13 @@ func (l *Locker) rest(s *spot, w *watch, miss *quorum.MissError) {
 	}
 }
 
-// prepare sets up the next attempt of a waiting call. named says that it has been told to try first.
-func (c *call) prepare(self string, named bool) {
-	now := c.clock.Now()
-	c.waiter = &quorum.Waiter{ID: self, Waited: now.Sub(c.started)}
+// prepare sets up the next attempt of a waiting call. named says that it has been told to try first, homeFreed
+// that the key's home was freed since the last one.
+func (c *call) prepare(self string, named, homeFreed bool) {
+	c.waiter = &quorum.Waiter{ID: self, Waited: c.clock.Now().Sub(c.started)}
 	// At home first, where those who wait cannot split the votes between them; but what a home refuses may be
 	// a leftover that is there alone, so the next try asks all nodes.
-	c.home = !named && !c.atHome
+	c.home = !named && (homeFreed || !c.atHome)
 	c.atHome = false
 }
 

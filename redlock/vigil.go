@@ -28,11 +28,13 @@ type vigil struct {
 	first clock.Instant // when the first one did
 	rank  int           // of the node whose word on who is to try counts
 	named string        // that word
+	taken int           // if not 0: the rank from which on "freed" is old news, since a node before has said "taken"
 }
 
 // begin begins an attempt: what is heard from now on may say more than its answer.
 func (v *vigil) begin() {
 	v.due, v.poll, v.enlist = clock.Forever, clock.Forever, false
+	v.taken = 0
 	v.quiet()
 }
 
@@ -45,6 +47,9 @@ func (v *vigil) quiet() { v.freed, v.named, v.rank = v.freed[:0], "", 0 }
 // isNamed reports whether the next try is ours before that of all others.
 func (v *vigil) isNamed() bool { return len(v.freed) > 0 && v.named == v.self }
 
+// homeFreed reports whether the key's home has announced a release since the last attempt.
+func (v *vigil) homeFreed() bool { return len(v.freed) > 0 && v.rank == 0 }
+
 // hear takes in what a node announces, which has that rank among the nodes of the key.
 func (v *vigil) hear(now clock.Instant, node, rank int, a quorum.Announcement) {
 	switch a.Kind {
@@ -52,7 +57,7 @@ func (v *vigil) hear(now clock.Instant, node, rank int, a quorum.Announcement) {
 		v.due = min(v.due, now.Add(v.back))
 	case quorum.Taken:
 		v.quiet()
-		v.due = v.poll
+		v.due, v.taken = v.poll, rank+1
 		if v.enlist {
 			v.due = min(v.poll, now)
 		}
@@ -65,6 +70,10 @@ func (v *vigil) hear(now clock.Instant, node, rank int, a quorum.Announcement) {
 // choice once enough nodes are free or have had a round trip's time for it, and all others only if the one
 // that was named has not taken it by then.
 func (v *vigil) hearFreed(now clock.Instant, node, rank int, waiter string) {
+	if v.taken > 0 && rank >= v.taken {
+		return // it is about the release before
+	}
+	v.taken = 0
 	if len(v.freed) == 0 {
 		v.first = now
 	}

@@ -64,6 +64,10 @@ func TestAWaiterTriesAgain(t *testing.T) {
 		"at its poll, if who was named has taken it": {
 			heard: []heard{freed(10*ms, 0, them), taken(11*ms, 0, them)}, due: 500 * ms,
 		},
+		"at its poll, if others still tell of the release before": {
+			heard: []heard{freed(10*ms, 0, them), taken(11*ms, 0, them), freed(11*ms, 1, us), freed(11*ms, 2, us)},
+			due:   500 * ms,
+		},
 		"when it is freed again": {
 			heard: []heard{freed(10*ms, 0, them), taken(11*ms, 0, them), freed(20*ms, 0, us)}, due: 20 * ms, named: true,
 		},

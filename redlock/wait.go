@@ -109,6 +109,7 @@ const (
 	pollMax = time.Second
 	// holdBackMin is the least time that a waiter leaves to the one who was named before it.
 	holdBackMin = 4 * time.Millisecond
+	holdBackMax = 50 * time.Millisecond
 	// heirPatience is how often a call that is being handed the lock looks whether it still is.
 	heirPatience = time.Second
 )
@@ -116,7 +117,7 @@ const (
 // holdBack is how long a waiter that is not named leaves the lock to the one who is: two round trips, for the
 // news and for the taking, and a random time, so that not all come at once if it has died.
 func holdBack(trip time.Duration, random float64) time.Duration {
-	least := max(2*trip, holdBackMin)
+	least := min(max(2*trip, holdBackMin), holdBackMax)
 	return least + scale(least, random)
 }
 

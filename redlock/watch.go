@@ -100,7 +100,8 @@ func (w *watch) rest(poll clock.Instant) {
 	w.unheard = !w.confirmed
 }
 
-// yield begins a sleep that leaves the lock to others until then.
+// yield begins a sleep that leaves the lock to others until then, or until one of them has taken it: then is the
+// time to be put on the nodes' lists.
 func (w *watch) yield(until clock.Instant) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -108,13 +109,14 @@ func (w *watch) yield(until clock.Instant) {
 	w.vigil.enlist = true
 }
 
-// begin begins an attempt, and reports whether the nodes have told this Locker to try before all others.
-func (w *watch) begin() (named bool) {
+// begin begins an attempt. It reports whether the nodes have told this Locker to try before all others, and
+// whether the key's home has said that it is free there.
+func (w *watch) begin() (named, homeFreed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	named = w.vigil.isNamed()
+	named, homeFreed = w.vigil.isNamed(), w.vigil.homeFreed()
 	w.vigil.begin()
-	return named
+	return named, homeFreed
 }
 
 // due is when the next try is due.
