@@ -28,6 +28,8 @@ type MissError struct {
 	Why Why
 	// Holder is the value on a majority of the nodes, with Held.
 	Holder string
+	// AtHome means that only the key's home node was asked, with Held: the value is there.
+	AtHome bool
 	// RetryAfter is the time after which enough nodes will be free if nobody extends or releases,
 	// reckoned from the nodes that answered; NoExpiry if they say never, or too few answered.
 	RetryAfter time.Duration
@@ -44,6 +46,10 @@ func (e *MissError) Error() string {
 	var text strings.Builder
 	switch e.Why {
 	case Held:
+		if e.AtHome {
+			text.WriteString("another value is on the home node")
+			break
+		}
 		text.WriteString("another value is on a majority of the nodes")
 	case Split:
 		text.WriteString("no value has a majority of the nodes")

@@ -22,7 +22,8 @@ type Claim struct {
 	key, value string
 	terms      Terms
 
-	until atomic.Int64 // ValidUntil, for readers without the lock
+	until  atomic.Int64 // ValidUntil, for readers without the lock
+	others atomic.Bool  // a node has said that others wait
 
 	mu       sync.Mutex
 	lanes    []lane // by node
@@ -30,6 +31,7 @@ type Claim struct {
 	moved    func()
 	over     bool          // it is released
 	keep     clock.Instant // of the release
+	farewell farewell
 	parked   []*parked
 }
 
@@ -85,10 +87,15 @@ func (e *Engine) Acquire(ctx context.Context, key, value string, terms Terms) (*
 	}
 	defer e.calls.Done()
 	c := newClaim(e, key, value, terms)
+	asked, err := c.askHome(ctx)
+	if err != nil {
+		c.undo()
+		return nil, err
+	}
 	r := newRound(e, e.clock.Now(), Majority(len(e.peers)))
 	a := newAttempt(len(e.peers), e.need)
 	c.collect(r, a, func() { c.releaseAll(nil) })
-	c.fanOut(r, c.acquireOn(r))
+	c.fanOut(r, asked, c.acquireOn(r))
 	if err := r.await(ctx); err != nil {
 		c.undo()
 		return nil, err
@@ -167,6 +174,7 @@ func (c *Claim) unmark(i int, now clock.Instant) {
 // record notes node i's answer to a request sent at sent. late is when an unanswered one can no longer
 // be carried out.
 func (c *Claim) record(i int, ans Answer, sent, late clock.Instant) {
+	c.noteOthers(ans)
 	c.mu.Lock()
 	l := &c.lanes[i]
 	switch ans.Verdict {
@@ -228,7 +236,7 @@ func (c *Claim) extend(done func(error)) (*round, *attempt) {
 	if done != nil {
 		r.decided = func() { done(c.extended(r, a)) }
 	}
-	c.fanOut(r, c.extendOn(r))
+	c.fanOut(r, nil, c.extendOn(r))
 	return r, a
 }
 

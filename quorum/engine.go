@@ -49,6 +49,11 @@ type Terms struct {
 	MinValidity time.Duration
 	// Timeout bounds every operation on a node, from its send.
 	Timeout time.Duration
+	// HomeFirst asks the key's home node alone at first, and the others only if it grants: claimants that
+	// meet cannot split the votes between them, at the price of one more round trip for the winner.
+	HomeFirst bool
+	// Waiter is who waits for the key if it is refused, or nil. It is noted on the nodes that refuse.
+	Waiter *Waiter
 }
 
 // Lifetime is how long a node is asked to keep the key: TTL + Grace.
@@ -62,6 +67,7 @@ type Engine struct {
 	need     int
 	observer Observer
 	peers    []*peer
+	byName   []int        // the nodes in the order of their names, which is the same for every client
 	latency  atomic.Int64 // of a round, smoothed, in nanoseconds
 
 	mu      sync.Mutex
@@ -95,6 +101,7 @@ func NewEngine(nodes []Node, cfg Config) (*Engine, error) {
 		sender, _ := node.(Sender)
 		e.peers = append(e.peers, &peer{engine: e, node: node, sender: sender})
 	}
+	e.byName = orderByName(nodes)
 	return e, nil
 }
 

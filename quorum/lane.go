@@ -43,9 +43,12 @@ const (
 
 // fanOut lets each node that is asked do job, in its lane, and votes for the others. It gives the job to
 // all lanes at once, so that they all take the rounds in the same order: a node that waits for the others
-// before it heals never waits for one that waits for a later round.
-func (c *Claim) fanOut(r *round, job func(i int)) {
+// before it heals never waits for one that waits for a later round. asked are votes that are in already.
+func (c *Claim) fanOut(r *round, asked []vote, job func(i int)) {
 	places := c.engine.targets(r.started)
+	for _, v := range asked {
+		places[v.node] = nowhere
+	}
 	c.mu.Lock()
 	for i := range places {
 		if places[i] != nowhere {
@@ -56,10 +59,20 @@ func (c *Claim) fanOut(r *round, job func(i int)) {
 	for i, p := range places {
 		if p == nowhere {
 			r.hold(false)
-			r.post(vote{node: i, answer: c.engine.peers[i].skipped()})
+			r.post(votedBefore(asked, i, c.engine.peers[i]))
 		}
 	}
 	c.start(places, job)
+}
+
+// votedBefore is the vote of a node that is not asked now.
+func votedBefore(asked []vote, i int, p *peer) vote {
+	for _, v := range asked {
+		if v.node == i {
+			return v
+		}
+	}
+	return vote{node: i, answer: p.skipped()}
 }
 
 // enqueue puts job behind the node's earlier ones, or says that it is the caller's to start. Only a public
@@ -145,6 +158,9 @@ func (c *Claim) write(i int, kind Kind, limit clock.Instant, at times, done func
 		TTL:      c.terms.Lifetime(),
 		NotAfter: min(at.now.Add(c.terms.Timeout), limit),
 	}
+	if w := c.terms.Waiter; w != nil && kind == Acquire {
+		op.Waiter, op.Announce = w, c.engine.Rank(c.key, i) == 0
+	}
 	c.engine.peers[i].send(op, at.now, at.deadline, func(ans Answer) {
 		done(c.written(i, op, limit, at.now, ans))
 	})
@@ -182,7 +198,7 @@ func (c *Claim) extendOn(r *round) func(i int) {
 func (c *Claim) extendNow(i int, r *round, done func(Answer)) {
 	at := c.times(c.engine.clock.Now())
 	if at.now.Sub(r.started) >= c.terms.Timeout {
-		done(Answer{Err: fmt.Errorf("busy with an earlier request for %v: %w", c.terms.Timeout, context.DeadlineExceeded)})
+		done(Answer{Err: errBusyNode(c.terms.Timeout)})
 		return
 	}
 	if c.isEnded() {
@@ -197,6 +213,11 @@ func (c *Claim) extendNow(i int, r *round, done func(Answer)) {
 		}
 		done(ans)
 	})
+}
+
+// errBusyNode is the answer of a node that is not asked since an earlier request took it all the time there is.
+func errBusyNode(timeout time.Duration) error {
+	return fmt.Errorf("busy with an earlier request for %v: %w", timeout, context.DeadlineExceeded)
 }
 
 // heal brings the key back on node i, which has lost it, once a majority has said in this very round
@@ -281,6 +302,7 @@ func (c *Claim) releaseOn(i int, at times, anyway, waited bool, done func(vote))
 		timeout:   c.terms.Timeout,
 		notBefore: now,
 		giveUp:    max(now, late).Add(c.terms.Lifetime()),
+		farewell:  c.parting(),
 	}
 	if !anyway && !p.allowRelease(now) {
 		done(c.released(i, u, late, p.skipped(), false))
@@ -294,6 +316,7 @@ func (c *Claim) releaseOn(i int, at times, anyway, waited bool, done func(vote))
 // released settles a release by node i's answer, or leaves it to the queue.
 func (c *Claim) released(i int, u undo, late clock.Instant, ans Answer, asked bool) vote {
 	v := vote{node: i, answer: ans}
+	c.noteOthers(ans)
 	switch {
 	case late == clock.Never && ans.Answered():
 		c.forget(i)

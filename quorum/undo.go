@@ -25,10 +25,14 @@ type undo struct {
 	giveUp     clock.Instant // by then the key has run out by itself
 	pause      time.Duration
 	tried      bool // once after notBefore
+	farewell   farewell
 }
 
 func (u undo) op(now clock.Instant) Op {
-	return Op{Kind: Release, Key: u.key, Value: u.value, TTL: keepFor(u.keepUntil, now)}
+	return Op{
+		Kind: Release, Key: u.key, Value: u.value, TTL: keepFor(u.keepUntil, now),
+		Announce: u.farewell.announce, Waiter: u.farewell.waiter,
+	}
 }
 
 // keepFor is the TTL of a release that keeps the key until an instant; 0 removes it.

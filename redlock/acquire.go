@@ -15,9 +15,26 @@ import (
 type call struct {
 	name     string
 	lease    leaseConfig
+	clock    clock.Clock
 	started  clock.Instant
 	attempts int
 	backoff  backoff
+
+	home   bool           // the next attempt asks the home node first
+	atHome bool           // the last one was refused by it alone
+	waiter *quorum.Waiter // what nodes that refuse are told
+	streak streak         // of the lock, if it is handed over
+}
+
+func (l *Locker) newCall(name string, a leaseConfig) *call {
+	return &call{name: name, lease: a, clock: l.clock, started: l.clock.Now(), home: a.homeFirst}
+}
+
+// terms are those of the next attempt.
+func (c *call) terms() quorum.Terms {
+	t := c.lease.terms()
+	t.HomeFirst, t.Waiter = c.home, c.waiter
+	return t
 }
 
 // TryAcquire asks for the lock once, and returns as soon as the nodes have decided. Whatever a missed
@@ -30,7 +47,7 @@ func (l *Locker) TryAcquire(ctx context.Context, name string, opts ...AcquireOpt
 	if err != nil {
 		return nil, err
 	}
-	lease, err := l.attempt(ctx, &call{name: name, lease: a, started: l.clock.Now()})
+	lease, err := l.attempt(ctx, l.newCall(name, a))
 	if err != nil {
 		return nil, l.fromEngine(name, err)
 	}
@@ -48,25 +65,22 @@ func (l *Locker) Acquire(ctx context.Context, name string, opts ...AcquireOption
 	if err != nil {
 		return nil, err
 	}
-	c := &call{name: name, lease: a, started: l.clock.Now()}
-	var last error
-	for {
-		lease, err := l.attempt(ctx, c)
-		if err == nil {
-			return lease, nil
-		}
-		miss := (*quorum.MissError)(nil)
-		if !errors.As(err, &miss) {
-			return nil, l.gaveUp(c, err, last)
-		}
-		last = l.fromEngine(name, miss)
-		if miss.Permanent() {
-			return nil, last
-		}
-		if err := l.pause(ctx, l.pauseAfter(c, miss)); err != nil {
-			return nil, l.gaveUp(c, err, last)
-		}
+	c := l.newCall(name, a)
+	if !l.lines.free(l.keyOf(name), c.started) {
+		return l.stand(ctx, c, nil)
 	}
+	lease, err := l.attempt(ctx, c)
+	if err == nil {
+		return lease, nil
+	}
+	miss := (*quorum.MissError)(nil)
+	if !errors.As(err, &miss) {
+		return nil, l.gaveUp(c, err, nil)
+	}
+	if miss.Permanent() {
+		return nil, l.fromEngine(name, miss)
+	}
+	return l.stand(ctx, c, miss)
 }
 
 // gaveUp is the error of a caller that stopped waiting because of err.
@@ -99,17 +113,24 @@ func (l *Locker) attempt(ctx context.Context, c *call) (*Lease, error) {
 		_ = claim.Release(ctx, 0) // nobody has it yet, and what cannot be released runs out
 		return nil, err
 	}
-	l.counters.acquired.Add(1)
+	l.acquired(c, lease, false)
+	return lease, nil
+}
+
+// acquired tells of a new lease.
+func (l *Locker) acquired(c *call, lease *Lease, handedOver bool) {
+	waited := l.since(c.started)
+	l.counters.won(waited, handedOver)
 	if hook := l.hooks.Acquired; hook != nil {
 		hook(AcquiredEvent{
-			Name:     c.name,
-			Votes:    claim.Votes(),
-			Validity: lease.Remaining(),
-			Attempts: c.attempts,
-			Waited:   l.since(c.started),
+			Name:       c.name,
+			Votes:      lease.claim.Votes(),
+			Validity:   lease.Remaining(),
+			Attempts:   c.attempts,
+			Waited:     waited,
+			HandedOver: handedOver,
 		})
 	}
-	return lease, nil
 }
 
 func (l *Locker) missed(c *call, err error) {
@@ -118,6 +139,7 @@ func (l *Locker) missed(c *call, err error) {
 		return
 	}
 	l.counters.missed(miss.Why)
+	c.atHome = miss.AtHome
 	if hook := l.hooks.Held; hook != nil && miss.Why == quorum.Held {
 		event := HeldEvent{Name: c.name, Holder: holderOf(miss.Holder), Attempt: c.attempts}
 		if miss.RetryAfter != quorum.NoExpiry {
@@ -130,18 +152,22 @@ func (l *Locker) missed(c *call, err error) {
 	}
 }
 
-// pauseAfter is how long to wait after a miss.
-func (l *Locker) pauseAfter(c *call, miss *quorum.MissError) time.Duration {
-	random := l.jitter.next()
+// pauseAfter is how long to wait after a miss. listening says that the end of the wait will be announced.
+func (l *Locker) pauseAfter(c *call, miss *quorum.MissError, listening bool) time.Duration {
+	random, trip := l.jitter.next(), l.engine.Latency()
 	switch miss.Why {
 	case quorum.Split:
-		return c.backoff.split(l.engine.Latency(), random)
+		return c.backoff.split(trip, random)
 	case quorum.Held:
 		retryAfter := miss.RetryAfter
 		if retryAfter == quorum.NoExpiry {
 			retryAfter = 0
 		}
-		return c.backoff.held(retryAfter, l.engine.Latency(), c.lease.ttl, random)
+		if listening {
+			c.backoff.splits = 0
+			return poll(c.lease.ttl, retryAfter, trip, random)
+		}
+		return c.backoff.held(retryAfter, trip, c.lease.ttl, random)
 	}
 	return c.backoff.down(random)
 }

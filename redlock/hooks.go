@@ -42,8 +42,10 @@ type AcquiredEvent struct {
 	Name     string
 	Votes    int           // nodes that have granted it so far
 	Validity time.Duration // left when it was won
-	Attempts int           // including the one that won
+	Attempts int           // at the nodes, including the one that won, if one did
 	Waited   time.Duration // from the call to the lease
+	// HandedOver means that the lock came from another call of the same Locker, which released it.
+	HandedOver bool
 }
 
 // A HeldEvent tells of an attempt on a held lock.
@@ -105,7 +107,7 @@ func LogHooks(logger *slog.Logger) Hooks {
 	return Hooks{
 		Acquired: func(e AcquiredEvent) {
 			debug("lock acquired", "name", e.Name, "votes", e.Votes, "validity", e.Validity,
-				"attempts", e.Attempts, "waited", e.Waited)
+				"attempts", e.Attempts, "waited", e.Waited, "handed_over", e.HandedOver)
 		},
 		Held: func(e HeldEvent) {
 			debug("lock held by another owner", "name", e.Name, "holder", e.Holder,

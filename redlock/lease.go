@@ -27,6 +27,7 @@ type Lease struct {
 	cancel   context.CancelCauseFunc
 	acquired clock.Instant
 	limit    clock.Instant // of MaxHold
+	streak   streak
 
 	mu       sync.Mutex
 	state    state
@@ -59,6 +60,7 @@ func (l *Locker) newLease(ctx context.Context, name string, a leaseConfig, claim
 		claim:    claim,
 		acquired: now,
 		limit:    clock.Forever,
+		streak:   streak{since: now},
 		renewAt:  clock.Forever,
 	}
 	if a.maxHold > 0 {
@@ -232,7 +234,7 @@ func (l *Lease) Release(ctx context.Context) error {
 	first, ended := l.settle()
 	l.tellLost()
 	if first {
-		_ = l.claim.Release(ctx, 0) // what is left of it; the loss is what the caller has to know
+		_ = l.letGo(ctx, now, 0) // what is left of it; the loss is what the caller has to know
 	}
 	return ended
 }
@@ -241,12 +243,34 @@ func (l *Lease) Release(ctx context.Context) error {
 func (l *Lease) giveBack(ctx context.Context, now clock.Instant) error {
 	l.locker.sched.remove(l)
 	l.locker.counters.released.Add(1)
-	err := l.claim.Release(ctx, max(l.acquired.Add(l.terms.minHold).Sub(now), 0))
+	keep := max(l.acquired.Add(l.terms.minHold).Sub(now), 0)
+	var err error
+	if heir := l.heir(now, keep); heir != nil {
+		err = l.handOver(ctx, heir)
+	} else {
+		err = l.letGo(ctx, now, keep)
+	}
 	if err != nil {
 		err = l.locker.fromEngine(l.name, err)
 	}
 	if hook := l.locker.hooks.Released; hook != nil {
 		hook(ReleasedEvent{Name: l.name, Held: now.Sub(l.acquired), Err: err})
+	}
+	return err
+}
+
+// letGo releases the lock to whoever waits for it, elsewhere before here, or keeps it on the nodes for a while.
+func (l *Lease) letGo(ctx context.Context, now clock.Instant, keep time.Duration) error {
+	key := l.locker.keyOf(l.name)
+	l.claim.Announce(l.locker.nextWaiter(key))
+	err := l.claim.Release(ctx, keep)
+	switch {
+	case keep > 0:
+	case l.claim.Others():
+		trip := l.locker.engine.Latency()
+		l.locker.lines.leaveTo(key, now, l.locker.clock.Now().Add(holdBack(trip, l.locker.jitter.next())))
+	default:
+		l.locker.lines.wake(key)
 	}
 	return err
 }

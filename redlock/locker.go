@@ -23,7 +23,9 @@ type Locker struct {
 	engine *quorum.Engine
 	sched  *scheduler
 	jitter *jitter
+	id     string // its name among those who wait
 	turns  turns
+	lines  lines
 	hooks  Hooks
 
 	counters counters
@@ -130,6 +132,7 @@ func newLocker(nodes []quorum.Node, cfg config) (*Locker, error) {
 		clock:   cfg.clock,
 		hooks:   cfg.hooks,
 		jitter:  newJitter(),
+		id:      newWaiterID(),
 		closing: make(chan struct{}),
 		closed:  make(chan struct{}),
 	}

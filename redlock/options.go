@@ -59,7 +59,7 @@ type leaseConfig struct {
 	minValidity      time.Duration // 0: half of ttl
 	minHold, maxHold time.Duration
 	holder           string
-	renew            bool
+	renew, homeFirst bool
 	parent           context.Context //nolint:containedctx // recorded for the lease, whose context it becomes
 }
 
@@ -234,6 +234,13 @@ func WithHolder(label string) LeaseOption {
 // WithoutRenewal lets the lease end when its TTL is used up, unless the holder calls Extend.
 func WithoutRenewal() LeaseOption {
 	return leaseOption(func(a *leaseConfig) { a.renew = false })
+}
+
+// WithHomeFirst asks one node, the name's home, first, and the others only if it grants. Many claimants that
+// come at the same moment, as for a cache entry that has just run out, then cannot split the votes between
+// them; the one that wins pays one more round trip. Calls that wait do so anyway, once they have met others.
+func WithHomeFirst() LeaseOption {
+	return leaseOption(func(a *leaseConfig) { a.homeFirst = true })
 }
 
 // WithParent makes the lease's context a child of parent: it carries parent's values and ends when

@@ -14,8 +14,14 @@ type Stats struct {
 
 	// Held is how many leases are held now, and Renewing how many of them are being renewed.
 	Held, Renewing int
-	// Acquired counts leases won, resumed ones not among them.
-	Acquired uint64
+	// Waiting is how many calls of Acquire wait in line for a lock now.
+	Waiting int
+	// Acquired counts leases won, resumed ones not among them, and HandedOver those of them that came from
+	// another call of this Locker, which released the lock.
+	Acquired, HandedOver uint64
+	// Waited is the time that those calls waited, from the call to the lease, all together, and WaitedMost the
+	// longest of them.
+	Waited, WaitedMost time.Duration
 	// Missed counts attempts that won nothing, by what they found: the lock held by somebody, several
 	// claimants at once, too few nodes answering, or votes that came too late.
 	MissedHeld, MissedSplit, MissedNoQuorum, MissedSlow uint64
@@ -53,7 +59,11 @@ func (l *Locker) Stats() Stats {
 	s := Stats{
 		Held:           l.sched.size(),
 		Renewing:       int(c.renewing.Load()),
+		Waiting:        l.lines.size(),
 		Acquired:       c.acquired.Load(),
+		HandedOver:     c.handed.Load(),
+		Waited:         time.Duration(c.waited.Load()),
+		WaitedMost:     time.Duration(c.waitedMost.Load()),
 		MissedHeld:     c.held.Load(),
 		MissedSplit:    c.split.Load(),
 		MissedNoQuorum: c.silent.Load(),
@@ -73,8 +83,22 @@ func (l *Locker) Stats() Stats {
 // counters are what [Stats] is read from.
 type counters struct {
 	acquired, released, lost, renewed, unrenewed atomic.Uint64
-	held, split, silent, slow                    atomic.Uint64
-	renewing                                     atomic.Int64
+	held, split, silent, slow, handed            atomic.Uint64
+	renewing, waited, waitedMost                 atomic.Int64
+}
+
+// won counts a lease that was waited for.
+func (c *counters) won(waited time.Duration, handedOver bool) {
+	c.acquired.Add(1)
+	if handedOver {
+		c.handed.Add(1)
+	}
+	c.waited.Add(int64(waited))
+	for most := c.waitedMost.Load(); int64(waited) > most; most = c.waitedMost.Load() {
+		if c.waitedMost.CompareAndSwap(most, int64(waited)) {
+			return
+		}
+	}
 }
 
 // missed counts an attempt that won nothing.

@@ -65,7 +65,7 @@ func (l *Locker) claim(ctx context.Context, c *call) (*quorum.Claim, error) {
 	for older := false; ; older = true {
 		current, mine := l.turns.take(key)
 		if mine {
-			claim, err := l.engine.Acquire(ctx, key, newValue(c.lease.holder), c.lease.terms())
+			claim, err := l.engine.Acquire(ctx, key, newValue(c.lease.holder), c.terms())
 			l.turns.finish(key, current, claim, err)
 			return claim, err
 		}

@@ -24,6 +24,13 @@ func newValue(holder string) string {
 	return string(append(buf, holder...))
 }
 
+// newWaiterID returns a name that no other Locker has.
+func newWaiterID() string {
+	var entropy [9]byte
+	_, _ = rand.Read(entropy[:]) // see newValue
+	return base64.RawURLEncoding.EncodeToString(entropy[:])
+}
+
 // holderOf returns the label in a value, or "" if another library wrote it.
 func holderOf(value string) string {
 	if len(value) <= valueRandom || value[valueRandom] != '.' {

@@ -103,3 +103,29 @@ func wait(ctx context.Context, timer clock.Timer, closing <-chan struct{}) error
 		return ErrClosed
 	}
 }
+
+const (
+	// pollMax bounds the pause between two tries of a waiting call that hears nothing.
+	pollMax = time.Second
+	// holdBackMin is the least time that a waiter leaves to the one who was named before it.
+	holdBackMin = 4 * time.Millisecond
+	// heirPatience is how often a call that is being handed the lock looks whether it still is.
+	heirPatience = time.Second
+)
+
+// holdBack is how long a waiter that is not named leaves the lock to the one who is: two round trips, for the
+// news and for the taking, and a random time, so that not all come at once if it has died.
+func holdBack(trip time.Duration, random float64) time.Duration {
+	least := max(2*trip, holdBackMin)
+	return least + scale(least, random)
+}
+
+// poll is how long a call that listens sleeps at most after it has found the lock held for retryAfter.
+func poll(ttl, retryAfter, trip time.Duration, random float64) time.Duration {
+	limit := min(ttl/2, pollMax)
+	pause := limit/2 + scale(limit/2, random)
+	if retryAfter > 0 {
+		return min(pause, retryAfter+scale(holdBack(trip, 0), random))
+	}
+	return pause
+}

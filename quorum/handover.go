@@ -1,0 +1,138 @@
+package quorum
+
+import (
+	"errors"
+
+	"github.com/quorumlock/quorumlock/clock"
+)
+
+// errReleased is the error of a hand-over that comes after the release.
+var errReleased = errors.New("quorum: the claim was released before")
+
+// HandOver ends the claim and puts a new one, with the value next under terms, in its place: on each node in
+// one step, so that nobody else can come in between. It asks every node once, as [Engine.Acquire] does, and
+// only a node that holds this claim's value may vote for the next.
+//
+// It calls done once, within about two node timeouts, with the new claim, or with an error after which neither
+// value is left on any node that can be reached: a [*MissError], whose Why is Silent if too few nodes
+// answered to be sure that the key is gone, or [ErrClosed]. done reports whether it took the claim, which is
+// then its to release; one that it does not take is released. What a node that did not vote for the new claim
+// keeps of the old one is removed in the background. done may be called before HandOver returns, and by a
+// goroutine that answers wait for: it must not block.
+func (c *Claim) HandOver(next string, terms Terms, done func(*Claim, error) (taken bool)) {
+	e := c.engine
+	if err := e.begin(); err != nil {
+		done(nil, err)
+		return
+	}
+	defer e.calls.Done()
+	if !c.end(clock.Never) {
+		done(nil, errReleased)
+		return
+	}
+	n := newClaim(e, c.key, next, terms)
+	n.farewell = c.parting()
+	for i := range n.lanes {
+		n.lanes[i].busy = true // with this
+	}
+	r := newRound(e, e.clock.Now(), Majority(len(e.peers)))
+	a := newAttempt(len(e.peers), e.need)
+	n.collect(r, a, nil)
+	r.decided = func() {
+		if heir, err := n.handedOver(r, a); !done(heir, err) && err == nil {
+			n.undo()
+		}
+	}
+	c.succeed(n, r)
+}
+
+// handedOver is the outcome of a hand-over that is decided.
+func (c *Claim) handedOver(r *round, a *attempt) (*Claim, error) {
+	now := c.engine.clock.Now()
+	c.engine.observe(now.Sub(r.started))
+	if a.mine.Outcome() != Reached {
+		c.undo()
+		return nil, a.miss()
+	}
+	if err := c.enough(now); err != nil {
+		c.undo()
+		return nil, err
+	}
+	return c, nil
+}
+
+// succeed asks each node to put n in the place of c, after what it is busy with.
+func (c *Claim) succeed(n *Claim, r *round) {
+	asked := c.engine.targets(r.started)
+	job := func(i int) {
+		if ans, ask := c.heldOn(i, asked[i] != nowhere, r); !ask {
+			n.done(r, i, ans)
+			c.leave(i, false)
+			return
+		}
+		c.succeedOn(i, n, func(ans Answer) {
+			if ans.Verdict != Late {
+				n.done(r, i, ans)
+				c.leave(i, ans.Verdict == Mine)
+				return
+			}
+			c.succeedOn(i, n, func(ans Answer) {
+				n.done(r, i, ans)
+				c.leave(i, ans.Verdict == Mine)
+			})
+		})
+	}
+	places := make([]place, len(c.lanes))
+	c.mu.Lock()
+	for i := range places {
+		places[i] = c.enqueue(i, job)
+	}
+	c.mu.Unlock()
+	c.start(places, job)
+}
+
+// heldOn reports whether node i is asked to hand over, and if not, what its vote is.
+func (c *Claim) heldOn(i int, asked bool, r *round) (ans Answer, ask bool) {
+	now := c.engine.clock.Now()
+	switch clean, _, _ := c.left(i, now); {
+	case clean:
+		return Answer{Verdict: Free}, false // it would say so, or that it is another's
+	case !asked:
+		return c.engine.peers[i].skipped(), false
+	case now.Sub(r.started) >= c.terms.Timeout:
+		return Answer{Err: errBusyNode(c.terms.Timeout)}, false
+	}
+	return Answer{}, true
+}
+
+// succeedOn asks node i to put n in the place of c.
+func (c *Claim) succeedOn(i int, n *Claim, done func(Answer)) {
+	if !n.mark(i) {
+		done(Answer{Err: errAbandoned})
+		return
+	}
+	at := n.times(c.engine.clock.Now())
+	op := Op{
+		Kind:     HandOver,
+		Key:      c.key,
+		Value:    c.value,
+		Next:     n.value,
+		TTL:      n.terms.Lifetime(),
+		NotAfter: at.now.Add(n.terms.Timeout),
+	}
+	c.engine.peers[i].send(op, at.now, at.deadline, func(ans Answer) {
+		done(n.written(i, op, clock.Forever, at.now, ans))
+	})
+}
+
+// leave ends what c has on node i: nothing, if the node has put another value in its place and no earlier
+// request can bring it back.
+func (c *Claim) leave(i int, replaced bool) {
+	now := c.engine.clock.Now()
+	if _, _, late := c.left(i, now); replaced && late == clock.Never {
+		c.forget(i)
+		c.next(i)
+		return
+	}
+	c.releaseOn(i, c.times(now), c.engine.tooFew(now), false, func(vote) { c.next(i) })
+}

@@ -1,0 +1,124 @@
+package redlock
+
+import (
+	"context"
+	"errors"
+
+	"github.com/quorumlock/quorumlock/quorum"
+)
+
+// stand waits in line until the call has the lock. miss is what a first try has met, or nil.
+func (l *Locker) stand(ctx context.Context, c *call, miss *quorum.MissError) (*Lease, error) {
+	if err := l.enter(); err != nil {
+		return nil, err
+	}
+	defer l.attempts.Done()
+	s := l.lines.join(l.keyOf(c.name), c)
+	lease, err := l.standIn(ctx, s, miss)
+	over, unused := l.lines.leave(s, lease != nil)
+	if over != nil {
+		over.stop()
+	}
+	if unused != nil {
+		l.abandon(unused, c.name)
+	}
+	if errors.Is(err, errTooOld) {
+		return l.stand(ctx, c, nil)
+	}
+	return lease, err
+}
+
+// standIn waits for the call's turn, and then for the lock.
+func (l *Locker) standIn(ctx context.Context, s *spot, miss *quorum.MissError) (*Lease, error) {
+	var last error
+	if miss != nil {
+		last = l.fromEngine(s.call.name, miss)
+	}
+	select {
+	case <-s.first:
+		return l.contend(ctx, s, miss, last)
+	case <-ctx.Done():
+		return nil, l.gaveUp(s.call, quorum.ContextError(ctx), last)
+	case <-l.closing:
+		return nil, ErrClosed
+	}
+}
+
+// contend tries to win the lock for the first in a line, whenever its vigil ends, or takes it over from who
+// releases it here. miss is what the last try met, if there was one, and last the same as an error.
+func (l *Locker) contend(ctx context.Context, s *spot, miss *quorum.MissError, last error) (*Lease, error) {
+	c := s.call
+	w := l.lines.watching(s.line, func() *watch { return l.watch(s.line.key) })
+	l.rest(s, w, miss)
+	for {
+		claim, err := l.sleep(ctx, s, w)
+		if err != nil {
+			return nil, l.gaveUp(c, err, last)
+		}
+		if claim != nil {
+			return l.inherit(ctx, c, claim)
+		}
+		c.prepare(l.id, w.begin())
+		lease, err := l.attempt(ctx, c)
+		l.lines.end(s)
+		if err == nil {
+			return lease, nil
+		}
+		if miss = nil; !errors.As(err, &miss) {
+			return nil, l.gaveUp(c, err, last)
+		}
+		if last = l.fromEngine(c.name, miss); miss.Permanent() {
+			return nil, last
+		}
+		l.rest(s, w, miss)
+	}
+}
+
+// rest says how long the first in a line sleeps after miss; nil means that it has not tried yet.
+func (l *Locker) rest(s *spot, w *watch, miss *quorum.MissError) {
+	now, c := l.clock.Now(), s.call
+	left := l.lines.leftUntil(s.line.key, now)
+	switch {
+	case miss != nil:
+		w.rest(now.Add(l.pauseAfter(c, miss, w.listens())))
+	case now.Before(left):
+		w.yield(left)
+	case l.lines.isBehindOurs(s):
+		w.rest(now.Add(poll(c.lease.ttl, 0, l.engine.Latency(), l.jitter.next())))
+	default:
+		w.rest(now)
+	}
+}
+
+// prepare sets up the next attempt of a waiting call. named says that it has been told to try first.
+func (c *call) prepare(self string, named bool) {
+	now := c.clock.Now()
+	c.waiter = &quorum.Waiter{ID: self, Waited: now.Sub(c.started)}
+	// At home first, where those who wait cannot split the votes between them; but what a home refuses may be
+	// a leftover that is there alone, so the next try asks all nodes.
+	c.home = !named && !c.atHome
+	c.atHome = false
+}
+
+var errTooOld = errors.New("redlock: the lock was handed over too late")
+
+// inherit makes a lease of a claim that was handed over.
+func (l *Locker) inherit(ctx context.Context, c *call, claim *quorum.Claim) (*Lease, error) {
+	if claim.ValidUntil().Sub(l.clock.Now()) < c.lease.leastValidity() {
+		l.abandon(claim, c.name)
+		return nil, errTooOld
+	}
+	lease, err := l.newLease(ctx, c.name, c.lease, claim)
+	if err != nil {
+		return nil, err // the Locker is closing: the keys run out
+	}
+	lease.streak = c.streak
+	l.acquired(c, lease, true)
+	return lease, nil
+}
+
+// abandon releases a lock that nobody wants any more.
+func (l *Locker) abandon(claim *quorum.Claim, name string) {
+	claim.Announce(l.nextWaiter(l.keyOf(name)))
+	claim.Abandon()
+}
