@@ -50,6 +50,8 @@ func TestFaultsTakeEffect(t *testing.T) {
 		{Kind: chaos.Reset, Nodes: all, On: chaos.AcquireInvoked},
 		{Kind: chaos.DropReply, Nodes: one},
 		{Kind: chaos.Duplicate, Nodes: all, By: 100 * time.Millisecond},
+		{Kind: chaos.LoseAnnouncements, Nodes: all, Amount: 1},
+		{Kind: chaos.CutSubscriber, Nodes: all},
 		{Kind: chaos.StopClient, Clients: one},
 		{Kind: chaos.SuspendClient, Clients: one},
 		{Kind: chaos.ClientRate, Clients: one, Amount: 0.995},
@@ -61,7 +63,11 @@ func TestFaultsTakeEffect(t *testing.T) {
 			}
 			f.At, f.For = at, long
 			t.Run(s.name+"/"+f.String(), func(t *testing.T) {
-				r, h := s.play(t, 1, plain(f), chaos.Network{})
+				scenario := plain(f)
+				if f.Kind == chaos.LoseAnnouncements || f.Kind == chaos.CutSubscriber { // who waits meets them
+					scenario.Load.Work = chaos.Contend(chaos.Manner{Wait: 1})
+				}
+				r, h := s.play(t, 1, scenario, chaos.Network{})
 				if !r.OK() || r.Covered.Faults[f.Kind] == 0 {
 					var text strings.Builder
 					_ = r.WriteText(&text)
@@ -173,6 +179,11 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 		},
 		"a fault of nobody": {
 			func(s *chaos.Scenario) { s.Schedule = chaos.Schedule{{Kind: chaos.StopClient}} }, "names no client",
+		},
+		"a share of more than all": {
+			func(s *chaos.Scenario) {
+				s.Schedule = chaos.Schedule{{Kind: chaos.LoseAnnouncements, Nodes: []int{0}, Amount: 2}}
+			}, "share 2",
 		},
 		"a clock that stands still": {
 			func(s *chaos.Scenario) { s.Schedule = chaos.Schedule{{Kind: chaos.ClockRate, Nodes: []int{0}}} }, "rate 0 is not positive",

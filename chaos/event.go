@@ -43,7 +43,8 @@ const (
 	FaultEnded Kind = "fault-ended"
 	// FaultMet: a fault was met by an operation: it took effect.
 	FaultMet Kind = "fault-met"
-	// Changed: a node has changed a key. Op says by which operation of whose Value, Before what was there.
+	// Changed: a node has changed a key. Op says by which operation of whose Value, Before what was there, and
+	// Next what is there after a hand-over ("handover").
 	Changed Kind = "changed"
 	// Found: the key was on the node when somebody looked: its Value and Remaining. A negative Remaining
 	// means that the key has no TTL.
@@ -82,11 +83,12 @@ type Event struct {
 	Node string `json:"node,omitempty"`
 	// Fault is the kind of fault.
 	Fault FaultKind `json:"fault,omitempty"`
-	// Op, Value and Before are of a change: the operation, the value it was asked for, and the value that
-	// was there.
+	// Op, Value, Before and Next are of a change: the operation, the value it was asked for, the value that
+	// was there and, after a hand-over, the one that is there now.
 	Op     string `json:"op,omitempty"`
 	Value  string `json:"value,omitempty"`
 	Before string `json:"before,omitempty"`
+	Next   string `json:"next,omitempty"`
 	// Data is the register's content.
 	Data string `json:"data,omitempty"`
 	// Err is an error's text.

@@ -30,6 +30,9 @@ func EveryKeyExpires(lifetime time.Duration) Invariant {
 }
 
 func livesTooLong(e Event) string {
+	if e.Next != "" {
+		e.Value = e.Next // which is what a hand-over has left
+	}
 	if e.Remaining < 0 {
 		return fmt.Sprintf("%q on node %s, with value %q, has no TTL", e.Name, e.Node, e.Value)
 	}

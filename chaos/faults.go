@@ -60,7 +60,9 @@ func (p *play) fault(ctx context.Context, f Fault, end, reaction time.Duration) 
 }
 
 // brief reports whether the fault is over at once.
-func (f Fault) brief() bool { return f.Kind == Wipe || f.Kind == ClockStep || f.Kind == Reset }
+func (f Fault) brief() bool {
+	return f.Kind == Wipe || f.Kind == ClockStep || f.Kind == Reset || f.Kind == CutSubscriber
+}
 
 // moment waits until the fault begins, and reports whether it does before the time for faults is over. A
 // reactive fault learns whom it hits.

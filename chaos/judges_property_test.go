@@ -169,6 +169,19 @@ func (w *world) audit(l *told, free time.Duration) {
 	say(l.start, Changed, "extend", value)
 	say(l.end, Found, "", "")
 	say(free, Changed, "release", value)
+	w.handOver(about, l.start)
+}
+
+// handOver tells that the lease's value came in the place of another on a second node, where it is gone at last.
+func (w *world) handOver(about Event, at time.Duration) {
+	next := about.Value
+	about.Node, about.At, about.Kind, about.Remaining = "n2", at, Changed, legalTTL
+	about.Op, about.Value = "acquire", "old "+next
+	w.other(about)
+	about.Op, about.Before, about.Next = "handover", about.Value, next
+	w.other(about)
+	about.Op, about.Value, about.Before, about.Next, about.Remaining = "release", next, next, "", 0
+	w.other(about)
 }
 
 // refused lets others try in vain.
@@ -293,6 +306,16 @@ func TestCorruptedHistoriesAreSeen(t *testing.T) {
 		"somebody takes the key of another": {func(w *world) {
 			w.aChange("acquire").Before = "another"
 		}, []Invariant{OwnerOnly}},
+		"somebody hands over the key of another": {func(w *world) {
+			w.aChange("handover").Before = "another"
+		}, []Invariant{OwnerOnly}},
+		"a hand-over leaves the old value": {func(w *world) {
+			e := w.aChange("handover")
+			e.Next = e.Value
+		}, []Invariant{OwnerOnly}},
+		"a key that was handed over has no TTL": {func(w *world) {
+			w.aChange("handover").Remaining = -1
+		}, []Invariant{EveryKeyExpires(legalTTL)}},
 		"a key has no TTL": {func(w *world) {
 			w.aChange("").Remaining = -1
 		}, []Invariant{EveryKeyExpires(legalTTL)}},

@@ -196,6 +196,9 @@ func TestJudgesOnKnownHistories(t *testing.T) {
 			4ms n1 changed op=release value=a before=a
 			5ms n1 changed op=heal value=b
 			6ms n1 changed op=forget before=b
+			7ms n1 changed op=acquire value=c left=1s
+			8ms n1 changed op=handover value=c before=c next=d left=1s
+			9ms n1 changed op=handover value=c before=d next=d left=2s
 		`, map[string]edit{
 			"an acquisition over another":       {"2ms n1 changed op=acquire value=a before=a", "2ms n1 changed op=acquire value=b before=a", "acquire of"},
 			"an extension of another":           {"op=extend value=a", "op=extend value=b", "extend of"},
@@ -206,6 +209,12 @@ func TestJudgesOnKnownHistories(t *testing.T) {
 			"a heal of one's own":               {"op=heal value=b", "op=heal value=b before=b", ""},
 			"an unknown operation on another":   {"op=heal value=b", "op=swap value=b before=a", "swap of"},
 			"a fault in an operation's clothes": {"op=forget before=b", "op=forget before=c", ""},
+			"a hand-over of another's key":      {"before=c next=d", "before=b next=d", "handover of"},
+			"a hand-over of nothing":            {"before=c next=d", "next=d", "handover of"},
+			"a hand-over that leaves the value": {"before=c next=d", "before=c next=c", "handover of"},
+			"a hand-over to nobody":             {"before=c next=d", "before=c", "handover of"},
+			"a second one over another":         {"before=d next=d", "before=e next=d", "handover of"},
+			"a second one that says another":    {"before=d next=d", "before=d next=e", "handover of"},
 		}},
 
 		"looks at keys": {EveryKeyExpires(time.Second), `
@@ -220,6 +229,9 @@ func TestJudgesOnKnownHistories(t *testing.T) {
 			"a key that is stored too long":  {"op=acquire value=a left=1s", "op=acquire value=a left=2s", "lives for 2s"},
 			"a lease is no key":              {"found value=a left=1s", "observed left=1h", ""},
 			"a key that is kept by a number": {"op=release value=a before=a", "op=release value=a before=a left=1ms", ""},
+			"a hand-over":                    {"op=release value=a before=a", "op=handover value=a before=a next=b left=1s", ""},
+			"a hand-over without TTL":        {"op=release value=a before=a", "op=handover value=a before=a next=b left=-1ns", "has no TTL"},
+			"a hand-over for too long":       {"op=release value=a before=a", "op=handover value=a before=a next=b left=2s", "lives for 2s"},
 		}},
 		"looks at keys of any TTL": {EveryKeyExpires(0), "1ms n1 found value=a left=1h", map[string]edit{
 			"without one": {"left=1h", "left=-1ns", "has no TTL"},

@@ -13,7 +13,8 @@ import (
 	"github.com/quorumlock/quorumlock/quorum"
 )
 
-// A memLink is one client's way to one node, and the client's [quorum.Node]. Every request travels for itself.
+// A memLink is one client's way to one node, and the client's [quorum.Announcer]. Every request travels for
+// itself.
 type memLink struct {
 	memory  *Memory
 	client  int
@@ -31,6 +32,9 @@ type memLink struct {
 	duplicate []time.Duration
 	sample    memSample
 	taken     map[int64]bool // instants at which messages are to arrive
+	ears      []*memEar
+	eared     uint64        // counts the ears that there were
+	line      chan struct{} // closed when the subscriber's connection breaks, and then replaced
 }
 
 // A memSample is one exchange: the node's clock was at node at some instant from sent to received on the
@@ -58,6 +62,7 @@ func newMemLink(m *Memory, client int, s *memServer) *memLink {
 		broken: make(chan struct{}),
 		taken:  make(map[int64]bool),
 		going:  make(chan struct{}),
+		line:   make(chan struct{}),
 	}
 	now := l.machine.Now()
 	l.sample = memSample{sent: now, received: now, node: s.node.Time()}
@@ -100,7 +105,7 @@ func (l *memLink) write(batch []quorum.Op) *memMessage {
 		sent: l.machine.Now(), broken: l.broken, reply: make(chan []quorum.Answer, 1),
 	}
 	for i, op := range batch {
-		if op.NotAfter != 0 && (op.Kind == quorum.Acquire || op.Kind == quorum.Heal) {
+		if op.NotAfter != 0 && (op.Kind == quorum.Acquire || op.Kind == quorum.Heal || op.Kind == quorum.HandOver) {
 			m.limits[i], m.slacks[i] = l.sample.limit(op.NotAfter)
 		}
 	}
@@ -113,7 +118,7 @@ func (l *memLink) write(batch []quorum.Op) *memMessage {
 func numberOf(m *memMessage) uint64 {
 	h := fnv.New64a()
 	for _, op := range m.ops {
-		_, _ = fmt.Fprintf(h, "%d %d %q %q;", m.sent, op.Kind, op.Key, op.Value)
+		_, _ = fmt.Fprintf(h, "%d %d %q %q %q;", m.sent, op.Kind, op.Key, op.Value, op.Next)
 	}
 	return h.Sum64()
 }

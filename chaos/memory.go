@@ -76,7 +76,8 @@ type memServer struct {
 	rate   float64
 	paused int
 	dead   int
-	queue  []func() // what arrived while it was paused
+	queue  []func()  // what arrived while it was paused
+	deaf   []float64 // shares of the announcements that get lost
 }
 
 func newMemServer(number int, r *Recorder) *memServer {
@@ -88,6 +89,9 @@ func newMemServer(number int, r *Recorder) *memServer {
 	}
 	s.node = memnode.New(name, s.clock, memnode.WithAudit(func(c memnode.Change) {
 		e := Event{Kind: Changed, Node: name, Name: c.Op.Key, Op: c.Op.Kind.String(), Value: c.Op.Value, Before: c.Before}
+		if c.Op.Kind == quorum.HandOver {
+			e.Next = c.After
+		}
 		if e.Remaining = c.Kept; c.Kept > endless {
 			e.Remaining = -1
 		}
@@ -139,6 +143,9 @@ func (s *memServer) fault(f Fault) (func(), error) {
 	case Pause:
 		s.paused++
 		mend = s.resume
+	case LoseAnnouncements:
+		s.deaf = append(s.deaf, f.Amount)
+		mend = func() { s.deaf = without(s.deaf, f.Amount) }
 	case ClockRate:
 		s.setRate(f.Amount - 1)
 		mend = func() { s.setRate(1 - f.Amount) }

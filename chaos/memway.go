@@ -136,10 +136,14 @@ func (l *memLink) fault(f Fault) (func(), error) {
 		mend = l.holdFor(f.Kind, faultproxy.ToClient)
 	case Cut:
 		mend = l.holdFor(f.Kind, faultproxy.Both)
+		l.giveUpLine()
 	case Reset:
 		if l.reset() {
 			l.meets.meet(Reset)
 		}
+		mend = func() {}
+	case CutSubscriber:
+		l.cutSubscriber()
 		mend = func() {}
 	case DropReply:
 		mend = l.change(func() { l.drops++ }, func() { l.drops-- })
@@ -235,5 +239,6 @@ func (l *memLink) reset() bool {
 	defer l.mu.Unlock()
 	close(l.broken)
 	l.broken = make(chan struct{})
+	l.cutLine()
 	return l.waiting > 0
 }

@@ -9,7 +9,7 @@ import (
 // can says whether the cluster can make the fault.
 func (p *Processes) can(f Fault) error {
 	switch f.Kind {
-	case ClockRate, ClockStep, ClientRate, SuspendClient, Duplicate:
+	case ClockRate, ClockStep, ClientRate, SuspendClient, Duplicate, LoseAnnouncements, CutSubscriber:
 		return fmt.Errorf("%w: %s, on %s", ErrCannot, f.Kind, p.Kind())
 	}
 	return nil

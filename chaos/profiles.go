@@ -111,7 +111,7 @@ func (d *draft) finish(manner Manner, step time.Duration) Scenario {
 // usual are the faults that need no special care, and KillWiped.
 var usual = []FaultKind{
 	Kill, KillWiped, Pause, Delay, SlowReply, Stall, CutAsks, CutReply, Cut, Reset, DropReply, Duplicate,
-	StopClient, SuspendClient,
+	StopClient, SuspendClient, LoseAnnouncements, CutSubscriber,
 }
 
 func randomScenario(seed uint64) Scenario {
@@ -158,6 +158,8 @@ func (d *draft) aim(f *Fault) {
 		f.Clients = []int{d.Pick(d.Load.Clients)}
 	}
 	switch f.Kind {
+	case LoseAnnouncements:
+		f.Amount = []float64{0.3, 1}[d.Pick(2)]
 	case Delay, SlowReply:
 		f.By = d.Between(time.Millisecond, 60*time.Millisecond)
 	case Duplicate:
@@ -253,6 +255,9 @@ func reactiveScenario(seed uint64) Scenario {
 	}, 0)
 }
 
+// tidy are the usual faults without those after which keys may rightly be left.
+var tidy = slices.DeleteFunc(slices.Clone(usual), func(kind FaultKind) bool { return kind == KillWiped || kind == Duplicate })
+
 // litterScenario draws one in which TTLs are long, so that what an attempt or a lease leaves behind shows: in the
 // end, when nodes have been healthy for much less than a TTL, and as a lock that nobody gets. Nodes do not
 // forget, and requests are not repeated by the network, which the lock does not clean up after.
@@ -261,7 +266,7 @@ func litterScenario(seed uint64) Scenario {
 	d.Load.TTL = 10 * time.Second
 	d.Calm = 3 * time.Second
 	for range 10 + d.Pick(10) {
-		f := d.fault([]FaultKind{Kill, Pause, Delay, SlowReply, Stall, CutAsks, CutReply, Cut, Reset, DropReply, StopClient, SuspendClient}, time.Second)
+		f := d.fault(tidy, time.Second)
 		if d.Share(0.3) {
 			f.On = []Kind{AcquireInvoked, ReleaseInvoked}[d.Pick(2)]
 		}

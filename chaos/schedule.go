@@ -21,6 +21,8 @@ const (
 	Pause     FaultKind = "pause"      // it stops, and carries out late what arrived meanwhile
 	ClockRate FaultKind = "clock-rate" // its clock runs at rate Amount
 	ClockStep FaultKind = "clock-step" // its clock steps by By
+	// The share Amount of what it announces gets lost, and nobody is told.
+	LoseAnnouncements FaultKind = "lose-announcements"
 
 	// Of the link between one client, or all, and a node.
 	Delay     FaultKind = "delay"      // By in each direction, with as much jitter
@@ -32,6 +34,8 @@ const (
 	Reset     FaultKind = "reset"      // connections are reset
 	DropReply FaultKind = "drop-reply" // the operation is carried out and its reply lost
 	Duplicate FaultKind = "duplicate"  // requests arrive twice, the second time late
+	// The connection on which the client hears announcements is reset.
+	CutSubscriber FaultKind = "cut-subscriber"
 
 	// Of a client.
 	StopClient    FaultKind = "stop-client"    // the process stands still; its clock does not
@@ -65,8 +69,9 @@ type Schedule []Fault
 // kinds is every kind of fault, and what it hits.
 var kinds = map[FaultKind]victim{
 	Kill: nodes, KillWiped: nodes, Wipe: nodes, Pause: nodes, ClockRate: nodes, ClockStep: nodes,
-	Delay: links, SlowReply: links, Stall: links, CutAsks: links, CutReply: links, Cut: links,
-	Reset: links, DropReply: links, Duplicate: links,
+	LoseAnnouncements: nodes,
+	Delay:             links, SlowReply: links, Stall: links, CutAsks: links, CutReply: links, Cut: links,
+	Reset: links, DropReply: links, Duplicate: links, CutSubscriber: links,
 	StopClient: clients, SuspendClient: clients, ClientRate: clients, OtherNodes: clients,
 }
 
@@ -88,6 +93,8 @@ func (f Fault) validate(nodeCount, clientCount int) error {
 		return fmt.Errorf("it begins at %v and lasts %v: neither may be negative", f.At, f.For)
 	case (f.Kind == ClockRate || f.Kind == ClientRate) && f.Amount <= 0:
 		return fmt.Errorf("rate %v is not positive", f.Amount)
+	case f.Kind == LoseAnnouncements && (f.Amount <= 0 || f.Amount > 1):
+		return fmt.Errorf("share %v: want more than 0, and 1 at most", f.Amount)
 	}
 	return f.validateVictims(nodeCount, clientCount)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,12 +82,15 @@ func newFakeServer(number int, seed uint64, r *Recorder) *fakeServer {
 		if e.Client >= 0 {
 			s.links[e.Client].executed()
 		}
-		if e.Changed() {
+		if e.Changed() && !aboutWaiters(e.Key) {
 			r.Append(changeOf(number, e))
 		}
 	}))
 	return s
 }
+
+// aboutWaiters reports whether a node keeps the key for itself: it is no lock.
+func aboutWaiters(key string) bool { return strings.HasPrefix(key, "redlock:") }
 
 // changeOf is what the server's account says, in the words of a history.
 func changeOf(node int, e fakeredis.Execution) Event {
@@ -175,6 +179,8 @@ func (s *fakeServer) harmed(kind FaultKind) int {
 // look tells of the keys.
 func (s *fakeServer) look(tell func(key, value string, remaining time.Duration)) {
 	for _, held := range s.server.Keys() {
-		tell(held.Key, held.Value, held.Remaining)
+		if !aboutWaiters(held.Key) {
+			tell(held.Key, held.Value, held.Remaining)
+		}
 	}
 }

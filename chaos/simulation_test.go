@@ -32,7 +32,7 @@ var simulators = []simulator{
 	{"memory", func(seed uint64, network chaos.Network) chaos.Cluster { return chaos.NewMemory(seed, network) }, nil, 12},
 	{
 		"redis", func(seed uint64, network chaos.Network) chaos.Cluster { return chaos.NewSimulatedRedis(seed, network) },
-		[]chaos.FaultKind{chaos.Duplicate},
+		[]chaos.FaultKind{chaos.Duplicate, chaos.LoseAnnouncements, chaos.CutSubscriber},
 		6,
 	},
 }
@@ -140,6 +140,7 @@ func drawn(profile string) []chaos.FaultKind {
 	usual := []chaos.FaultKind{
 		chaos.Kill, chaos.KillWiped, chaos.Pause, chaos.Delay, chaos.SlowReply, chaos.Stall, chaos.CutAsks,
 		chaos.CutReply, chaos.Cut, chaos.Reset, chaos.DropReply, chaos.Duplicate, chaos.StopClient, chaos.SuspendClient,
+		chaos.LoseAnnouncements, chaos.CutSubscriber,
 	}
 	switch profile {
 	case "random":

@@ -84,6 +84,8 @@ func (e *Event) set(word string) (err error) {
 		e.Value = value
 	case "before":
 		e.Before = value
+	case "next":
+		e.Next = value
 	case "data":
 		e.Data = value
 	default:

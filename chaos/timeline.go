@@ -47,6 +47,9 @@ func (e *Event) what() string {
 	if e.Before != "" && e.Before != e.Value {
 		add("(was %.6s)", e.Before)
 	}
+	if e.Next != "" {
+		add("(now %.6s)", e.Next)
+	}
 	if e.Token > 0 {
 		add("token %d", e.Token)
 	}

@@ -15,6 +15,7 @@ type Call struct {
 	sha        string
 	keys, argv []string
 	fault      Fault
+	waiting    waiting
 }
 
 // Key returns KEYS[i], and Arg returns ARGV[i], counted from 1 as in Lua. One that was not given is

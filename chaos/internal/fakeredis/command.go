@@ -44,6 +44,7 @@ func commands() map[string]command {
 		"persist":        {arity: 2, run: persist, keys: firstKey},
 		"pexpire":        {arity: -3, run: pexpire, keys: firstKey},
 		"ping":           {arity: -1, run: ping},
+		"publish":        {arity: 3, run: publish},
 		"pttl":           {arity: 2, run: pttl, keys: firstKey},
 		"quit":           {arity: -1, run: quit, open: true},
 		"reset":          {arity: 1, run: reset, open: true},
@@ -52,8 +53,10 @@ func commands() map[string]command {
 		"script|load":    {arity: 3, run: scriptLoad},
 		"select":         {arity: 2, run: selectDB},
 		"set":            {arity: -3, run: set, keys: firstKey},
+		"subscribe":      {arity: -2, run: subscribe},
 		"time":           {arity: 1, run: clockTime},
 		"ttl":            {arity: 2, run: ttl, keys: firstKey},
+		"unsubscribe":    {arity: -1, run: unsubscribe},
 	}
 }
 
@@ -77,6 +80,8 @@ func (s *Server) execute(from *session, args []string) (reply Reply, alive bool)
 		return problem, true
 	case !from.trusted && !c.open:
 		return Fault("NOAUTH Authentication required."), true
+	case len(from.channels) > 0 && from.protocol == 2 && !whileSubscribed[name]:
+		return notWhileSubscribed(name), true
 	case c.keys == nil:
 		return c.run(e), true
 	}

@@ -79,7 +79,7 @@ func (d *duel) both(batch ...[]string) {
 		ours, errO := d.ours.read()
 		theirs, errT := d.theirs.read()
 		if errO != nil || errT != nil || !d.alike(args, ours, theirs) {
-			d.Fatalf("%q = %v (%v), of a real server %v (%v)", args, ours, errO, theirs, errT)
+			d.Fatalf("%.70q = %v (%v), of a real server %v (%v)", args, ours, errO, theirs, errT)
 		}
 	}
 }
@@ -154,7 +154,7 @@ func TestProveSameAsARealServer(t *testing.T) {
 				a := asker{Rand: rand.New(rand.NewPCG(uint64(seed), 1)), scripts: scripts(t)}
 				for range batches {
 					d.both(a.batch(20)...)
-					d.spoil(a.key())
+					d.spoil(a.of("k1", "k2", "k3", "redlock:since:k1", "redlock:waiting"))
 				}
 			}
 			t.Logf("%d commands had the same replies", seeds*batches*20)
@@ -262,28 +262,42 @@ func (a asker) script() []string {
 		args[1] = strings.ToUpper(args[1])
 	}
 	ops := make([]operation, a.IntN(5))
+	more := []string{"with"}
 	for i := range ops {
 		ops[i] = a.operation()
+		more = append(more, a.more(ops[i].kind)...)
 	}
-	return append(args, batch(ops...)...)
+	return append(append(args, batch(ops...)...), more...)
 }
 
 func (a asker) operation() operation {
 	o := operation{
-		kind: a.of("acquire", "acquire", "extend", "heal", "release", "inspect"), key: a.key(),
+		kind: a.of("acquire", "acquire", "extend", "heal", "release", "inspect",
+			"acquire-as", "acquire-as-telling", "release-telling", "release-telling-as", "handover"), key: a.key(),
 		value: a.of("mine", "theirs", "other", ""), ttl: a.number(), limit: "0",
 	}
 	in := func(d time.Duration) string { return strconv.FormatInt(time.Now().Add(d).UnixMicro(), 10) }
 	switch o.kind {
-	case "release":
+	case "release", "release-telling", "release-telling-as":
 		o.ttl = a.of("0", o.ttl)
-	case "acquire", "heal":
+	case "acquire", "heal", "acquire-as", "acquire-as-telling", "handover":
 		o.limit = a.of("0", "0", "0", "0", in(-time.Hour), in(time.Hour), in(time.Hour))
 		if a.IntN(50) == 0 {
 			o.limit = "nonsense"
 		}
 	}
 	return o
+}
+
+// more returns what some operations take behind all terms.
+func (a asker) more(kind string) []string {
+	switch kind {
+	case "handover":
+		return []string{a.of("mine", "theirs", "other")}
+	case "acquire-as", "acquire-as-telling", "release-telling-as":
+		return []string{a.of("w1", "w2"), a.of("0", "5000000", "-5", "x")}
+	}
+	return nil
 }
 
 func (a asker) scriptCommand() []string {
@@ -306,6 +320,10 @@ func (a asker) connection() []string {
 		{"PING"},
 		{"PING", "hello"},
 		{"PING", "hello", "you"},
+		{"PUBLISH", "channel", "hello"},
+		{"PUBLISH", a.of("channel", "")},
+		{"UNSUBSCRIBE"},
+		{"UNSUBSCRIBE", "channel"},
 		{"SELECT", a.of("0", "0", "1", "15", "16", "-1", "x")},
 		{"CLIENT", "SETNAME", a.of("me", "not me", "")},
 		{"CLIENT", "GETNAME"},
@@ -314,7 +332,7 @@ func (a asker) connection() []string {
 		{"AUTH", "secret"},
 		{"AUTH", a.of("default", "somebody"), "secret"},
 		{"AUTH", "default", "secret", "more"},
-	}[a.IntN(11)]
+	}[a.IntN(15)]
 }
 
 // unusual are commands that are wrong, or disturb.

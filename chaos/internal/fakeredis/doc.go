@@ -16,6 +16,8 @@
 // out later. Requests are therefore never duplicated: that cannot happen to a TCP connection, only to
 // a client that sends twice.
 //
+// What is published to a channel is sent to its subscribers, one by one, over their links.
+//
 // Everything that happens follows from the seed: a delay depends on seed, client, server, connection,
 // direction and the count of draws there, never on which goroutine came first. Messages of different
 // connections arrive at different nanoseconds, so that in a synctest bubble there is one order of
@@ -30,8 +32,8 @@
 //
 // # Limits
 //
-// There are no types but strings, no transactions, subscriptions, replicas or persistence, and no Lua:
-// a script without a twin written in Go is refused ([Server.Register]). Writing never blocks, as
+// There are no types but strings, no transactions, patterns of channels, replicas or persistence, and no
+// Lua: a script without a twin written in Go is refused ([Server.Register]). Writing never blocks, as
 // buffers are unbounded. Carrying out a command takes no time.
 //
 // # Lifetimes

@@ -145,10 +145,13 @@ func selectDB(e *execution) Reply {
 }
 
 func ping(e *execution) Reply {
-	switch len(e.args) {
-	case 1:
+	subscriber := len(e.session.channels) > 0 && e.session.protocol == 2
+	switch n := len(e.args); {
+	case subscriber && n < 3:
+		return Array{Bulk("pong"), Bulk(strings.Join(e.args[1:], ""))}
+	case n == 1:
 		return Status("PONG")
-	case 2:
+	case n == 2:
 		return Bulk(e.args[1])
 	}
 	return wrongNumber("ping")
@@ -162,6 +165,7 @@ func quit(e *execution) Reply {
 // reset makes the session what it was when it began.
 func reset(e *execution) Reply {
 	s := e.session
+	e.server.unsubscribeAll(s)
 	s.protocol, s.db, s.name, s.trusted = 2, 0, "", e.server.password == ""
 	return Status("RESET")
 }

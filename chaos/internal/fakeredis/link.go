@@ -49,6 +49,8 @@ type Effects struct {
 	Reset, Killed, Refused int
 	// Dropped counts replies that [Link.DropReplies] lost.
 	Dropped int
+	// Unheard counts messages of subscriptions that [Server.LoseAnnouncements] lost.
+	Unheard int
 	// Late counts arrivals at a paused server, which it looked at later.
 	Late int
 }

@@ -14,8 +14,8 @@ import (
 // out of time. [New] makes one. All methods may be called from several goroutines.
 //
 // It knows AUTH, CLIENT (GETNAME, ID, SETINFO, SETNAME), DEL, EVAL, EVALSHA, EXISTS, FLUSHALL, GET,
-// HELLO, INCR, PERSIST, PEXPIRE, PING, PTTL, QUIT, RESET, SCRIPT (EXISTS, FLUSH, LOAD), SELECT, SET,
-// TIME and TTL. Every other command is unknown to it.
+// HELLO, INCR, PERSIST, PEXPIRE, PING, PTTL, PUBLISH, QUIT, RESET, SCRIPT (EXISTS, FLUSH, LOAD), SELECT, SET,
+// SUBSCRIBE, TIME, TTL and UNSUBSCRIBE. Every other command is unknown to it.
 type Server struct {
 	name     string
 	number   int
@@ -26,16 +26,18 @@ type Server struct {
 	closed   chan struct{}
 	sessions sync.WaitGroup // grows under mu only
 
-	mu      sync.Mutex
-	shut    bool
-	down    bool
-	life    int           // counts the kills
-	resumed chan struct{} // closed by Resume; nil while the server runs
-	wall    wall
-	store   store
-	scripts scripts
-	links   []*Link // by client
-	clients int64   // that there were so far
+	mu       sync.Mutex
+	shut     bool
+	down     bool
+	life     int           // counts the kills
+	resumed  chan struct{} // closed by Resume; nil while the server runs
+	wall     wall
+	store    store
+	scripts  scripts
+	links    []*Link               // by client
+	channels map[string][]*session // their subscribers, in the order in which they came
+	unheard  float64               // the share of messages that are lost
+	clients  int64                 // that there were so far
 }
 
 // An Option changes how a server is made.
@@ -67,7 +69,7 @@ func WithAudit(audit func(Execution)) Option {
 func New(number int, clk clock.Clock, opts ...Option) *Server {
 	s := &Server{
 		name: fmt.Sprintf("fake-%d", number), number: number, table: commands(), closed: make(chan struct{}),
-		wall: newWall(clk), store: newStore(), scripts: newScripts(),
+		wall: newWall(clk), store: newStore(), scripts: newScripts(), channels: make(map[string][]*session),
 	}
 	for _, o := range opts {
 		o.apply(s)

@@ -1,6 +1,7 @@
 package fakeredis
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/quorumlock/quorumlock/quorum/quorumtest/faultproxy"
@@ -14,15 +15,18 @@ type session struct {
 	id     int64
 	life   int // of the server, when it accepted the connection
 
-	pending []byte // read, and not yet carried out
-	out     []byte // replies to send
-	muted   bool   // replies go nowhere
-	quit    bool   // no more commands are wanted
+	pending []byte      // read, and not yet carried out
+	out     []byte      // replies to send
+	muted   atomic.Bool // replies go nowhere
+	quit    bool        // no more commands are wanted
 
 	protocol int
 	db       int
 	name     string
 	trusted  bool // has authenticated
+
+	channels  []string // subscribed to; guarded by the server's mu, as is the next
+	published uint64   // messages for it so far
 }
 
 func newSession(s *Server, c *cable) *session {
@@ -31,7 +35,7 @@ func newSession(s *Server, c *cable) *session {
 
 // run serves the connection until one side ends it.
 func (s *session) run() {
-	defer func() { _ = s.conn.Close() }() // it may have been broken
+	defer s.end()
 	if !s.accept() {
 		return
 	}
@@ -44,6 +48,13 @@ func (s *session) run() {
 		}
 		s.work()
 	}
+}
+
+func (s *session) end() {
+	_ = s.conn.Close() // it may have been broken
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	s.server.unsubscribeAll(s)
 }
 
 // accept waits for the client's first message, and answers it.
@@ -160,20 +171,32 @@ func (s *session) work() {
 			s.obey(args)
 		}
 	}
+	s.flush()
+}
+
+// flush sends the replies that there are as one message.
+func (s *session) flush() {
 	if len(s.out) > 0 {
 		_, _ = s.conn.Write(s.out) // a client that is gone does not want it
 		s.out = s.out[:0]
 	}
 }
 
-// obey carries out one command and notes its reply, if it is to arrive.
+// obey carries out one command.
 func (s *session) obey(args []string) {
 	reply, alive := s.server.execute(s, args)
 	if !alive {
 		s.quit = true
 		return
 	}
-	if then, hit := s.cable.link.takeDrop(args); hit && !s.muted {
+	if reply != (answered{}) {
+		s.reply(args, reply)
+	}
+}
+
+// reply notes the reply to a command, if it is to arrive.
+func (s *session) reply(args []string, reply Reply) {
+	if then, hit := s.cable.link.takeDrop(args); hit && !s.muted.Load() {
 		s.silence(then)
 		return
 	}
@@ -182,11 +205,8 @@ func (s *session) obey(args []string) {
 
 // silence lets no more replies arrive.
 func (s *session) silence(then faultproxy.AfterDrop) {
-	if len(s.out) > 0 {
-		_, _ = s.conn.Write(s.out)
-		s.out = s.out[:0]
-	}
-	s.muted = true
+	s.flush()
+	s.muted.Store(true)
 	if then == faultproxy.ThenReset {
 		s.cable.link.mu.Lock()
 		defer s.cable.link.mu.Unlock()
@@ -195,7 +215,7 @@ func (s *session) silence(then faultproxy.AfterDrop) {
 }
 
 func (s *session) say(reply Reply) {
-	if !s.muted {
+	if !s.muted.Load() {
 		s.out = reply.encode(s.out, s.protocol)
 	}
 }

@@ -21,8 +21,9 @@ type address struct {
 // An entry is what is under a key.
 type entry struct {
 	value   string
-	foreign bool  // of another type than a string
-	until   int64 // the last millisecond of its life, since the Unix epoch
+	foreign bool     // of another type than a string
+	waiters []waiter // of batch.lua, in a foreign one
+	until   int64    // the last millisecond of its life, since the Unix epoch
 }
 
 // A store is a server's memory. It has no clock: whoever asks says which millisecond it is.

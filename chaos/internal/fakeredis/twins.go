@@ -12,7 +12,7 @@ var twins = map[string]struct {
 	code string
 	run  Script
 }{
-	"batch": {"f754790e9926107ea859ebc13928b1ea080200f5", batch},
+	"batch": {"8d5811c9fe8dcea3163a806061939e5be74855ac", batch},
 }
 
 // batch is batch.lua. Each operation is reported as an execution of its own.
@@ -31,7 +31,8 @@ func batch(c *Call) Reply {
 		if t := int(c.Arg(1)[i]) - '0'; t >= 0 && t < len(all) {
 			o.terms = all[t]
 		}
-		replies = append(replies, c.alone(o.kind, o.key, o.value, o.run))
+		kind, _, _ := strings.Cut(o.kind, "-")
+		replies = append(replies, c.alone(kind, o.key, o.value, o.run))
 	}
 	return replies
 }
@@ -47,15 +48,24 @@ type terms struct {
 func (c *Call) terms() []terms {
 	var all []terms
 	for at := len(c.keys) + 2; at <= len(c.argv); at += 3 {
+		if c.Arg(at) == "with" {
+			c.waiting.rest = at
+			break
+		}
 		t := terms{kind: c.Arg(at), ttl: c.Arg(at + 1)}
 		length, err := strconv.ParseFloat(strings.TrimSpace(t.ttl), 64)
 		t.length, t.sound = length, err == nil
 		limit := c.Number(at + 2)
-		seconds, micros := c.e.time()
-		t.late = limit > 0 && float64(seconds)*1e6+float64(micros) > limit
+		t.late = limit > 0 && c.micros() > limit
 		all = append(all, t)
 	}
 	return all
+}
+
+// micros is the clock as batch.lua computes with it.
+func (c *Call) micros() float64 {
+	seconds, micros := c.e.time()
+	return float64(seconds)*1e6 + float64(micros)
 }
 
 // An operation is one of a batch.
@@ -71,6 +81,12 @@ func (o operation) run() Reply {
 		return o.grant()
 	case "extend", "release", "inspect":
 		return o.onHeld()
+	case "acquire-as", "acquire-as-telling":
+		return o.acquireAs(o.kind == "acquire-as-telling")
+	case "release-telling", "release-telling-as":
+		return o.releaseTelling(o.kind == "release-telling-as")
+	case "handover":
+		return o.handOver()
 	}
 	o.fail("ERR no such operation")
 	return Null{}
@@ -106,7 +122,7 @@ func (o operation) onHeld() Reply {
 		return o.other(holder)
 	case o.kind == "extend":
 		return o.prolong()
-	case o.kind == "release":
+	case strings.HasPrefix(o.kind, "release"):
 		return o.release()
 	}
 	return o.Do("PTTL", o.key)

@@ -26,7 +26,7 @@ func (v value) String() string {
 	switch v.kind {
 	case '$':
 		return fmt.Sprintf("$%q", v.text)
-	case '*', '%':
+	case '*', '%', '>':
 		return fmt.Sprintf("%c%v", v.kind, v.list)
 	}
 	return string(v.kind) + v.text
@@ -91,7 +91,7 @@ func (s *speaker) read() (value, error) {
 	}
 	v := value{kind: line[0], text: strings.TrimSuffix(line[1:], "\r\n")}
 	n := 0
-	if strings.IndexByte("$*%", v.kind) >= 0 {
+	if strings.IndexByte("$*%>", v.kind) >= 0 {
 		if n, err = strconv.Atoi(v.text); err != nil {
 			return v, err
 		}
@@ -106,7 +106,7 @@ func (s *speaker) read() (value, error) {
 	case v.kind == '%':
 		n *= 2
 	}
-	if v.kind == '*' || v.kind == '%' {
+	if v.kind == '*' || v.kind == '%' || v.kind == '>' {
 		v.text = ""
 		for range n {
 			part, err := s.read()
