@@ -44,7 +44,7 @@ func newClaim(e *Engine, key, value string, terms Terms) *Claim {
 		keep:     clock.Never,
 	}
 	for i := range c.lanes {
-		c.lanes[i].late, c.lanes[i].lateExtend = clock.Never, clock.Never
+		c.lanes[i] = lane{claim: c, node: i, late: clock.Never, lateExtend: clock.Never}
 		c.promises[i] = clock.Never
 	}
 	c.until.Store(int64(clock.Never))
@@ -329,12 +329,7 @@ func (c *Claim) releaseAll(r *round) {
 	everybody := c.engine.tooFew(now)
 	at, places := c.times(now), make([]place, len(c.lanes))
 	job := func(i int) {
-		c.releaseOn(i, at, everybody, places[i] == behind, func(v vote) {
-			if r != nil {
-				r.post(v)
-			}
-			c.next(i)
-		})
+		c.lanes[i].release(r, at, everybody, places[i] == behind)
 	}
 	c.mu.Lock()
 	for i := range c.lanes {

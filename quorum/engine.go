@@ -222,9 +222,22 @@ func (e *Engine) lookAt(key string, timeout time.Duration, count func(vote) (don
 	r.count = func(v vote) (bool, func()) { return count(v), nil }
 	deadline := time.Now().Add(timeout)
 	for i, p := range e.peers {
-		p.send(Op{Kind: Inspect, Key: key}, now, deadline, func(ans Answer) { r.post(vote{node: i, answer: ans}) })
+		p.send(Op{Kind: Inspect, Key: key}, now, deadline, &look{peer: p, node: i, round: r})
 	}
 	return r
+}
+
+// A look is what lookAt asks one node.
+type look struct {
+	peer  *peer
+	node  int
+	round *round
+}
+
+// Receive posts the node's answer.
+func (l *look) Receive(ans Answer) {
+	defer l.peer.engine.work.Done()
+	l.round.post(vote{node: l.node, answer: l.peer.received(ans)})
 }
 
 // Reach sends every node a question that changes nothing, and returns once a majority has answered, or all
