@@ -172,9 +172,15 @@ func (e *Engine) spawn(f func()) {
 // others remain.
 func (e *Engine) targets(now clock.Instant) []place {
 	places := make([]place, len(e.peers))
-	everybody := e.tooFew(now)
+	healthy := 0
 	for i, p := range e.peers {
-		if everybody || p.allow(now) {
+		if !p.suspended(now) {
+			places[i] = first
+			healthy++
+		}
+	}
+	for i, p := range e.peers {
+		if places[i] == nowhere && (healthy < e.need || p.allow(now)) {
 			places[i] = first
 		}
 	}
