@@ -151,6 +151,7 @@ func (n *Node) submit(requests []*request) {
 			n.wakeBy(n.dueAt, now)
 		}
 	}
+	n.gather()
 	l, b := n.next(now, false)
 	n.mu.Unlock()
 	giveAll(refused)
