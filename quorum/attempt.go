@@ -93,15 +93,23 @@ func (e *MissError) Permanent() bool {
 
 // An attempt is the record of the nodes' votes on one question. It is a value without I/O or clock.
 type attempt struct {
-	mine     Tally // who holds the value
-	answered Tally // who said anything at all
-	answers  []Answer
-	verdicts []Verdict // by node; Failed too where none has come
+	mine     Tally    // who holds the value
+	answered Tally    // who said anything at all
+	others   []Answer // that say another value is there
+	refused  []int    // the nodes of those
 	failed   failures
 }
 
-// failures holds the reason of each node that failed, by node; nil for the others.
+// failures holds the reason of each node that failed, by node; nil for the others. It is empty while none has.
 type failures []*NodeError
+
+// add notes why one of size nodes failed.
+func (f *failures) add(size, node int, why *NodeError) {
+	if *f == nil {
+		*f = make(failures, size)
+	}
+	(*f)[node] = why
+}
 
 // list returns the reasons that there are, in the engine's order.
 func (f failures) list() []*NodeError {
@@ -112,9 +120,6 @@ func newAttempt(size, need int) *attempt {
 	return &attempt{
 		mine:     Tally{Size: size, Need: need},
 		answered: Tally{Size: size, Need: need},
-		answers:  make([]Answer, 0, size),
-		verdicts: make([]Verdict, size),
-		failed:   make(failures, size),
 	}
 }
 
@@ -122,11 +127,12 @@ func newAttempt(size, need int) *attempt {
 func (a *attempt) add(node int, name string, ans Answer) {
 	a.mine.Vote(ans.Verdict == Mine)
 	a.answered.Vote(ans.Answered())
-	a.verdicts[node] = ans.Verdict
-	if ans.Answered() {
-		a.answers = append(a.answers, ans)
-	} else {
-		a.failed[node] = nodeError(name, ans.Err)
+	switch ans.Verdict {
+	case Other:
+		a.others = append(a.others, ans)
+		a.refused = append(a.refused, node)
+	case Failed:
+		a.failed.add(a.mine.Size, node, nodeError(name, ans.Err))
 	}
 }
 
@@ -170,15 +176,15 @@ func (a *attempt) miss() *MissError {
 
 // lists reports whether a node can have noted who asked: it has refused, or will not say.
 func (a *attempt) lists(node int) bool {
-	return a.verdicts[node] == Other || a.failed[node] != nil
+	return slices.Contains(a.refused, node) || a.failed != nil && a.failed[node] != nil
 }
 
 // rival returns the other value seen on the most nodes.
 func (a *attempt) rival() (value string, nodes int) {
-	for _, x := range a.answers {
+	for _, x := range a.others {
 		n := 0
-		for _, y := range a.answers {
-			if x.Verdict == Other && y.Verdict == Other && x.Holder == y.Holder {
+		for _, y := range a.others {
+			if x.Holder == y.Holder {
 				n++
 			}
 		}
@@ -192,16 +198,12 @@ func (a *attempt) rival() (value string, nodes int) {
 // retryAfter is the need-th smallest time left over all nodes: ours are about to be released, and
 // silent ones count as never free.
 func (a *attempt) retryAfter() time.Duration {
-	left := make([]time.Duration, 0, len(a.answers))
-	for _, ans := range a.answers {
-		if ans.Verdict == Other {
-			left = append(left, ans.Remaining)
-		} else {
-			left = append(left, 0)
-		}
-	}
-	if len(left) < a.mine.Need {
+	if a.answered.Yes < a.mine.Need {
 		return NoExpiry
+	}
+	left := make([]time.Duration, a.answered.Yes)
+	for i, ans := range a.others {
+		left[i] = ans.Remaining
 	}
 	slices.Sort(left)
 	return left[a.mine.Need-1]
@@ -218,14 +220,14 @@ type removal struct {
 }
 
 func newRemoval(size int) *removal {
-	return &removal{Tally: Tally{Size: size, Need: Majority(size)}, failed: make(failures, size)}
+	return &removal{Tally: Tally{Size: size, Need: Majority(size)}}
 }
 
 func (t *removal) add(name string, v vote) {
 	t.Vote(v.answer.Answered())
 	switch {
 	case !v.answer.Answered():
-		t.failed[v.node] = nodeError(name, v.answer.Err)
+		t.failed.add(t.Size, v.node, nodeError(name, v.answer.Err))
 	case !v.clean:
 		t.removed++
 	}

@@ -46,7 +46,7 @@ func newClaim(e *Engine, key, value string, terms Terms) *Claim {
 		keep:     clock.Never,
 	}
 	for i := range c.lanes {
-		c.lanes[i].late, c.lanes[i].lateExtend = clock.Never, clock.Never
+		c.lanes[i] = lane{claim: c, node: i, late: clock.Never, lateExtend: clock.Never}
 		c.promises[i] = clock.Never
 	}
 	c.until.Store(int64(clock.Never))
@@ -94,7 +94,7 @@ func (e *Engine) Acquire(ctx context.Context, key, value string, terms Terms) (*
 	}
 	r := newRound(e, e.clock.Now(), Majority(len(e.peers)))
 	a := newAttempt(len(e.peers), e.need)
-	c.collect(r, a, func() { c.releaseAll(nil) })
+	c.collect(r, a, func() { c.releaseAll(nil, e.clock.Now()) })
 	c.fanOut(r, asked, c.acquireOn(r))
 	if err := r.await(ctx); err != nil {
 		c.undo()
@@ -297,7 +297,7 @@ func (c *Claim) Release(ctx context.Context, keep time.Duration) error {
 		t.add(e.peers[v.node].node.Name(), v)
 		return t.done(), nil
 	}
-	c.releaseAll(r)
+	c.releaseAll(r, r.started)
 	err := r.await(ctx)
 	if err == nil && t.Outcome() != Reached {
 		return &MissError{Why: Silent, RetryAfter: NoExpiry, Size: t.Size, Need: t.Need, Nodes: t.failed.list()}
@@ -308,7 +308,7 @@ func (c *Claim) Release(ctx context.Context, keep time.Duration) error {
 // undo releases a claim whose attempt has missed. It does not wait.
 func (c *Claim) undo() {
 	if c.end(clock.Never) {
-		c.releaseAll(nil)
+		c.releaseAll(nil, c.engine.clock.Now())
 	}
 }
 
@@ -334,17 +334,11 @@ func (c *Claim) end(keep clock.Instant) bool {
 
 // releaseAll sends a release after whatever each node is busy with. r may be nil: then nodes that have
 // nothing of this claim, and nothing under way, are left alone.
-func (c *Claim) releaseAll(r *round) {
-	now := c.engine.clock.Now()
+func (c *Claim) releaseAll(r *round, now clock.Instant) {
 	everybody := c.engine.tooFew(now)
 	at, places := c.times(now), make([]place, len(c.lanes))
 	job := func(i int) {
-		c.releaseOn(i, at, everybody, places[i] == behind, func(v vote) {
-			if r != nil {
-				r.post(v)
-			}
-			c.next(i)
-		})
+		c.lanes[i].release(r, at, everybody, places[i] == behind)
 	}
 	c.mu.Lock()
 	for i := range c.lanes {

@@ -179,9 +179,15 @@ func (e *Engine) spawn(f func()) {
 // others remain.
 func (e *Engine) targets(now clock.Instant) []place {
 	places := make([]place, len(e.peers))
-	everybody := e.tooFew(now)
+	healthy := 0
 	for i, p := range e.peers {
-		if everybody || p.allow(now) {
+		if !p.suspended(now) {
+			places[i] = first
+			healthy++
+		}
+	}
+	for i, p := range e.peers {
+		if places[i] == nowhere && (healthy < e.need || p.allow(now)) {
 			places[i] = first
 		}
 	}
@@ -229,9 +235,22 @@ func (e *Engine) lookAt(key string, timeout time.Duration, count func(vote) (don
 	r.count = func(v vote) (bool, func()) { return count(v), nil }
 	deadline := time.Now().Add(timeout)
 	for i, p := range e.peers {
-		p.send(Op{Kind: Inspect, Key: key}, now, deadline, func(ans Answer) { r.post(vote{node: i, answer: ans}) })
+		p.send(Op{Kind: Inspect, Key: key}, now, deadline, &look{peer: p, node: i, round: r})
 	}
 	return r
+}
+
+// A look is what lookAt asks one node.
+type look struct {
+	peer  *peer
+	node  int
+	round *round
+}
+
+// Receive posts the node's answer.
+func (l *look) Receive(ans Answer) {
+	defer l.peer.engine.work.Done()
+	l.round.post(vote{node: l.node, answer: l.peer.received(ans)})
 }
 
 // Reach sends every node a question that changes nothing, and returns once a majority has answered, or all

@@ -65,22 +65,14 @@ func (c *Claim) handedOver(r *round, a *attempt) (*Claim, error) {
 func (c *Claim) succeed(n *Claim, r *round) {
 	asked := c.engine.targets(r.started)
 	job := func(i int) {
-		if ans, ask := c.heldOn(i, asked[i] != nowhere, r); !ask {
-			n.done(r, i, ans)
+		l := &n.lanes[i]
+		l.round = r
+		if ans, ask := c.heldOn(i, asked[i] != nowhere, r); ask {
+			l.succeed(c, (*lane).succeeded)
+		} else {
+			l.done(ans)
 			c.leave(i, false)
-			return
 		}
-		c.succeedOn(i, n, func(ans Answer) {
-			if ans.Verdict != Late {
-				n.done(r, i, ans)
-				c.leave(i, ans.Verdict == Mine)
-				return
-			}
-			c.succeedOn(i, n, func(ans Answer) {
-				n.done(r, i, ans)
-				c.leave(i, ans.Verdict == Mine)
-			})
-		})
 	}
 	places := make([]place, len(c.lanes))
 	c.mu.Lock()
@@ -105,24 +97,41 @@ func (c *Claim) heldOn(i int, asked bool, r *round) (ans Answer, ask bool) {
 	return Answer{}, true
 }
 
-// succeedOn asks node i to put n in the place of c.
-func (c *Claim) succeedOn(i int, n *Claim, done func(Answer)) {
-	if !n.mark(i) {
-		done(Answer{Err: errAbandoned})
-		return
-	}
-	at := n.times(c.engine.clock.Now())
+// succeed asks the node to put the lane's claim in the place of before.
+func (l *lane) succeed(before *Claim, answer func(*lane, Answer)) {
+	c := l.claim
+	at := c.times(c.engine.clock.Now())
 	op := Op{
 		Kind:     HandOver,
 		Key:      c.key,
-		Value:    c.value,
-		Next:     n.value,
-		TTL:      n.terms.Lifetime(),
-		NotAfter: at.now.Add(n.terms.Timeout),
+		Value:    before.value,
+		Next:     c.value,
+		TTL:      c.terms.Lifetime(),
+		NotAfter: at.now.Add(c.terms.Timeout),
 	}
-	c.engine.peers[i].send(op, at.now, at.deadline, func(ans Answer) {
-		done(n.written(i, op, clock.Forever, at.now, ans))
-	})
+	l.asked = &question{op: op, sent: at.now, limit: clock.Forever, answer: answer, before: before}
+	if !c.mark(l.node) {
+		l.replaced(Answer{Err: errAbandoned})
+		return
+	}
+	l.ask(at.deadline)
+}
+
+// succeeded goes on after a hand-over. A node that says the request came too late is asked once more; see
+// acquired.
+func (l *lane) succeeded(ans Answer) {
+	if ans.Verdict == Late {
+		l.succeed(l.asked.before, (*lane).replaced)
+		return
+	}
+	l.replaced(ans)
+}
+
+// replaced ends a hand-over with the node's vote.
+func (l *lane) replaced(ans Answer) {
+	i, before := l.node, l.asked.before
+	l.done(ans)
+	before.leave(i, ans.Verdict == Mine)
 }
 
 // leave ends what c has on node i: nothing, if the node has put another value in its place and no earlier
@@ -134,5 +143,5 @@ func (c *Claim) leave(i int, replaced bool) {
 		c.next(i)
 		return
 	}
-	c.releaseOn(i, c.times(now), c.engine.tooFew(now), false, func(vote) { c.next(i) })
+	c.lanes[i].release(nil, c.times(now), c.engine.tooFew(now), false)
 }

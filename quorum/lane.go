@@ -14,12 +14,32 @@ import (
 // answer is there, whoever brought it goes on, and calls Claim.next at the end. So nothing waits, and a
 // lane needs no goroutine.
 type lane struct {
+	claim *Claim
+	node  int
+
+	// What follows belongs to whoever does the present job: to the call that started it until the node is
+	// asked, then to the goroutine that brings the answer. Between jobs it is nil.
+	round *round // nil for a release that nobody waits for
+	asked *question
+
+	// The claim's mu guards the rest.
 	busy  bool
 	trace bool        // the value may be on the node
 	queue []func(int) // jobs behind the present one; each is told the node
 	// late is the instant until which an acquire or heal that was not answered may still be carried
 	// out, and lateExtend the same for an extension.
 	late, lateExtend clock.Instant
+}
+
+// A question is the operation that a node is asked to carry out in a job.
+type question struct {
+	op     Op
+	sent   clock.Instant       // just before
+	limit  clock.Instant       // of a write: when it is of no use any more
+	late   clock.Instant       // of a release: until when an earlier request may still be carried out
+	keep   clock.Instant       // of a release: until when the key is kept
+	answer func(*lane, Answer) // of a write: goes on with what the answer is worth
+	before *Claim              // of a hand-over: the claim whose place is taken
 }
 
 // clean reports whether the node certainly has nothing of the claim: it said so, or was never asked.
@@ -121,34 +141,67 @@ func (c *Claim) times(now clock.Instant) times {
 	return times{now, time.Now().Add(c.terms.Timeout)}
 }
 
-// acquireOn returns the job that asks a node for the key. A node that says the request came too late
-// has told us its time, so it is asked once more. The value may stay the same: that answer proves
-// that nothing was written, and no release of the value has been sent to the node yet.
-func (c *Claim) acquireOn(r *round) func(i int) {
-	at := c.times(r.started)
-	return func(i int) {
-		c.write(i, Acquire, clock.Forever, at, func(ans Answer) {
-			if ans.Verdict != Late {
-				c.done(r, i, ans)
-				return
-			}
-			again := c.times(c.engine.clock.Now())
-			c.write(i, Acquire, clock.Forever, again, func(ans Answer) { c.done(r, i, ans) })
-		})
+// peer is the lane's node.
+func (l *lane) peer() *peer { return l.claim.engine.peers[l.node] }
+
+// ask sends the node the lane's question.
+func (l *lane) ask(deadline time.Time) { l.peer().send(l.asked.op, l.asked.sent, deadline, l) }
+
+// Receive goes on with the lane's job by the node's answer.
+func (l *lane) Receive(ans Answer) {
+	p := l.peer()
+	defer p.engine.work.Done()
+	ans = p.received(ans)
+	switch l.asked.op.Kind {
+	case Extend:
+		l.extended(ans)
+	case Release:
+		l.released(ans, true)
+	default:
+		l.asked.answer(l, l.written(ans))
 	}
 }
 
-// done ends a job with the node's vote.
-func (c *Claim) done(r *round, i int, ans Answer) {
-	r.post(vote{node: i, answer: ans})
-	c.next(i)
+// acquireOn returns the job that asks a node for the key.
+func (c *Claim) acquireOn(r *round) func(i int) {
+	at := c.times(r.started)
+	return func(i int) {
+		l := &c.lanes[i]
+		l.round = r
+		l.write(Acquire, clock.Forever, at, (*lane).acquired)
+	}
 }
 
-// write sends node i an acquire or a heal, which the node must refuse once it is past limit or the
-// time of asking, and records the answer.
-func (c *Claim) write(i int, kind Kind, limit clock.Instant, at times, done func(Answer)) {
-	if !c.mark(i) {
-		done(Answer{Err: errAbandoned})
+// acquired goes on after an acquire. A node that says the request came too late has told us its time, so it
+// is asked once more. The value may stay the same: that answer proves that nothing was written, and no
+// release of the value has been sent to the node yet.
+func (l *lane) acquired(ans Answer) {
+	if ans.Verdict != Late {
+		l.done(ans)
+		return
+	}
+	again := l.claim.times(l.claim.engine.clock.Now())
+	l.write(Acquire, clock.Forever, again, (*lane).done)
+}
+
+// done ends a job with the node's vote.
+func (l *lane) done(ans Answer) { l.vote(vote{node: l.node, answer: ans}) }
+
+func (l *lane) vote(v vote) {
+	r := l.round
+	l.round, l.asked = nil, nil // a lease may be held for long
+	if r != nil {
+		r.post(v)
+	}
+	l.claim.next(l.node)
+}
+
+// write sends the node an acquire or a heal, which it must refuse once it is past limit or the time of
+// asking, records the answer, and lets answer go on with it.
+func (l *lane) write(kind Kind, limit clock.Instant, at times, answer func(*lane, Answer)) {
+	c := l.claim
+	if !c.mark(l.node) {
+		answer(l, Answer{Err: errAbandoned})
 		return
 	}
 	op := Op{
@@ -159,60 +212,51 @@ func (c *Claim) write(i int, kind Kind, limit clock.Instant, at times, done func
 		NotAfter: min(at.now.Add(c.terms.Timeout), limit),
 	}
 	if w := c.terms.Waiter; w != nil && kind == Acquire {
-		op.Waiter, op.Announce = w, c.engine.Rank(c.key, i) == 0
+		op.Waiter, op.Announce = w, c.engine.home(c.key) == l.node
 	}
-	c.engine.peers[i].send(op, at.now, at.deadline, func(ans Answer) {
-		done(c.written(i, op, limit, at.now, ans))
-	})
+	l.asked = &question{op: op, sent: at.now, limit: limit, answer: answer}
+	l.ask(at.deadline)
 }
 
 // written records the answer to a write, and returns what it is worth.
-func (c *Claim) written(i int, op Op, limit, sent clock.Instant, ans Answer) Answer {
+func (l *lane) written(ans Answer) Answer {
+	c, q := l.claim, l.asked
 	if errors.Is(ans.Err, ErrUnsent) {
-		c.unmark(i, sent)
+		c.unmark(l.node, q.sent)
 		return ans
 	}
-	if op.Kind == Heal && ans.Verdict == Mine && !c.engine.clock.Now().Before(limit) {
+	if q.op.Kind == Heal && ans.Verdict == Mine && !c.engine.clock.Now().Before(q.limit) {
 		return Answer{Err: errTooLate}
 	}
-	c.record(i, ans, sent, op.NotAfter.Add(ans.Slack))
+	c.record(l.node, ans, q.sent, q.op.NotAfter.Add(ans.Slack))
 	return ans
 }
 
 // extendOn returns the job that asks a node to extend, and to heal if it has lost the key.
 func (c *Claim) extendOn(r *round) func(i int) {
 	return func(i int) {
-		c.extendNow(i, r, func(ans Answer) {
-			r.hold(ans.Verdict == Mine)
-			if ans.Verdict == Free {
-				c.heal(i, r)
-				return
-			}
-			c.done(r, i, ans)
-		})
+		l := &c.lanes[i]
+		l.round = r
+		l.extend()
 	}
 }
 
-// extendNow asks node i to extend, unless it has been busy with this claim for so long that nobody
-// waits for the answer any more.
-func (c *Claim) extendNow(i int, r *round, done func(Answer)) {
+// extend asks the node to extend, unless it has been busy with this claim for so long that nobody waits for
+// the answer any more.
+func (l *lane) extend() {
+	c := l.claim
 	at := c.times(c.engine.clock.Now())
-	if at.now.Sub(r.started) >= c.terms.Timeout {
-		done(Answer{Err: errBusyNode(c.terms.Timeout)})
+	if at.now.Sub(l.round.started) >= c.terms.Timeout {
+		l.held(Answer{Err: errBusyNode(c.terms.Timeout)})
 		return
 	}
 	if c.isEnded() {
-		done(Answer{Err: errAbandoned})
+		l.held(Answer{Err: errAbandoned})
 		return
 	}
 	op := Op{Kind: Extend, Key: c.key, Value: c.value, TTL: c.terms.Lifetime()}
-	c.engine.peers[i].send(op, at.now, at.deadline, func(ans Answer) {
-		c.record(i, ans, at.now, clock.Never) // an extension writes nothing where nothing is
-		if ans.Verdict == Failed {
-			c.mayExtendLate(i, at.now)
-		}
-		done(ans)
-	})
+	l.asked = &question{op: op, sent: at.now}
+	l.ask(at.deadline)
 }
 
 // errBusyNode is the answer of a node that is not asked since an earlier request took it all the time there is.
@@ -220,27 +264,51 @@ func errBusyNode(timeout time.Duration) error {
 	return fmt.Errorf("busy with an earlier request for %v: %w", timeout, context.DeadlineExceeded)
 }
 
-// heal brings the key back on node i, which has lost it, once a majority has said in this very round
-// that it holds the value: then nobody else can have come and gone. Without that, it would be a new
-// claim under an old name.
-func (c *Claim) heal(i int, r *round) {
-	c.park(r, func(held, ended bool) {
+// extended records the answer to an extension.
+func (l *lane) extended(ans Answer) {
+	c, sent := l.claim, l.asked.sent
+	c.record(l.node, ans, sent, clock.Never) // an extension writes nothing where nothing is
+	if ans.Verdict == Failed {
+		c.mayExtendLate(l.node, sent)
+	}
+	l.held(ans)
+}
+
+// held goes on with what an extension has found.
+func (l *lane) held(ans Answer) {
+	l.round.hold(ans.Verdict == Mine)
+	if ans.Verdict == Free {
+		l.heal()
+		return
+	}
+	l.done(ans)
+}
+
+// heal brings the key back on the node, which has lost it, once a majority has said in this very round that
+// it holds the value: then nobody else can have come and gone. Without that, it would be a new claim under
+// an old name.
+func (l *lane) heal() {
+	c := l.claim
+	c.park(l.round, func(held, ended bool) {
 		limit, now := c.ValidUntil(), c.engine.clock.Now()
 		switch {
 		case ended:
-			c.done(r, i, Answer{Err: errAbandoned})
+			l.done(Answer{Err: errAbandoned})
 			return
 		case !held, !now.Before(limit):
-			c.done(r, i, Answer{Verdict: Free}) // as it was: there is nothing left to heal
+			l.done(Answer{Verdict: Free}) // as it was: there is nothing left to heal
 			return
 		}
-		c.write(i, Heal, limit, c.times(now), func(ans Answer) {
-			if ans.Verdict == Mine {
-				c.engine.tellHealed(c.key, i)
-			}
-			c.done(r, i, ans)
-		})
+		l.write(Heal, limit, c.times(now), (*lane).healed)
 	})
+}
+
+// healed goes on after a heal.
+func (l *lane) healed(ans Answer) {
+	if ans.Verdict == Mine {
+		l.claim.engine.tellHealed(l.claim.key, l.node)
+	}
+	l.done(ans)
 }
 
 // A parked heal waits until it is known whether a majority holds the value, or the claim ends.
@@ -281,55 +349,67 @@ func (c *Claim) unpark(p *parked) bool {
 	return true
 }
 
-// releaseOn removes the value from node i. What cannot be settled at once is left to the node's undo
-// queue: a node that did not answer, and one that may still carry out an earlier request.
+// release removes the value from the node. What cannot be settled at once is left to the node's undo queue: a
+// node that did not answer, and one that may still carry out an earlier request.
 //
 // at is when the release was asked for. Behind an earlier job it is later now.
-func (c *Claim) releaseOn(i int, at times, anyway, waited bool, done func(vote)) {
+func (l *lane) release(r *round, at times, anyway, waited bool) {
+	c, p := l.claim, l.peer()
+	l.round = r
 	if waited {
 		at = c.times(c.engine.clock.Now())
 	}
-	p, now := c.engine.peers[i], at.now
-	clean, keep, late := c.left(i, now)
+	clean, keep, late := c.left(l.node, at.now)
 	if clean {
-		done(vote{node: i, answer: Answer{Verdict: Free}, clean: true})
+		l.vote(vote{node: l.node, answer: Answer{Verdict: Free}, clean: true})
 		return
 	}
-	u := undo{
-		key:       c.key,
-		value:     c.value,
-		keepUntil: keep,
-		timeout:   c.terms.Timeout,
-		notBefore: now,
-		giveUp:    max(now, late).Add(c.terms.Lifetime()),
-		farewell:  c.parting(),
+	bye := c.parting()
+	op := Op{
+		Kind: Release, Key: c.key, Value: c.value, TTL: keepFor(keep, at.now),
+		Announce: bye.announce, Waiter: bye.waiter,
 	}
-	if !anyway && !p.allowRelease(now) {
-		done(c.released(i, u, late, p.skipped(), false))
+	l.asked = &question{op: op, sent: at.now, late: late, keep: keep}
+	if !anyway && !p.allowRelease(at.now) {
+		l.released(p.skipped(), false)
 		return
 	}
-	p.send(u.op(now), now, at.deadline, func(ans Answer) {
-		done(c.released(i, u, late, ans, true))
-	})
+	l.ask(at.deadline)
 }
 
-// released settles a release by node i's answer, or leaves it to the queue.
-func (c *Claim) released(i int, u undo, late clock.Instant, ans Answer, asked bool) vote {
-	v := vote{node: i, answer: ans}
-	c.noteOthers(ans)
-	switch {
-	case late == clock.Never && ans.Answered():
-		c.forget(i)
-		return v
-	case !late.Before(c.engine.clock.Now()):
+// released settles a release by the node's answer, or leaves it to the queue.
+func (l *lane) released(ans Answer, asked bool) {
+	l.claim.noteOthers(ans)
+	u, left := l.leftover(ans, asked)
+	l.claim.forget(l.node) // what is left is the queue's from here on
+	if left {
+		l.peer().undoLater(u)
+	}
+	l.done(ans)
+}
+
+// leftover is what a release has left to do, if it has.
+func (l *lane) leftover(ans Answer, asked bool) (u undo, left bool) {
+	c, sent, late := l.claim, l.asked.sent, l.asked.late
+	if late == clock.Never && ans.Answered() {
+		return undo{}, false
+	}
+	u = undo{
+		key:       c.key,
+		value:     c.value,
+		keepUntil: l.asked.keep,
+		timeout:   c.terms.Timeout,
+		notBefore: sent,
+		giveUp:    max(sent, late).Add(c.terms.Lifetime()),
+		farewell:  c.parting(),
+	}
+	switch now := c.engine.clock.Now(); {
+	case !late.Before(now):
 		u.notBefore = late.Add(1)
 	case ans.Answered():
-		c.forget(i)
-		return v
+		return undo{}, false
 	case asked:
-		u.tried, u.pause, u.notBefore = true, undoPauseMin, c.engine.clock.Now().Add(undoPauseMin)
+		u.tried, u.pause, u.notBefore = true, undoPauseMin, now.Add(undoPauseMin)
 	}
-	c.forget(i) // from here on it is the queue's
-	c.engine.peers[i].undoLater(u)
-	return v
+	return u, true
 }

@@ -34,11 +34,18 @@ type Node interface {
 // question.
 type Sender interface {
 	Node
-	// Send does what Ask does with one operation, and calls reply with its answer, once, by the
-	// deadline. Operations are carried out in the order in which they were sent, at least those on one
-	// key. Send does not wait. reply may be called before Send returns, and from any goroutine; it must
-	// not block, as other answers may have to wait for it, and it may call Send.
-	Send(op Op, deadline time.Time, reply func(Answer))
+	// Send does what Ask does with one operation, and gives its answer to to, once, by the deadline.
+	// Operations are carried out in the order in which they were sent, at least those on one key. Send
+	// does not wait.
+	Send(op Op, deadline time.Time, to Receiver)
+}
+
+// A Receiver takes the answer to one operation. Its owner makes one for many operations, where a func would
+// be made for each.
+type Receiver interface {
+	// Receive may be called before Send returns, and from any goroutine. It must not block, as other
+	// answers may have to wait for it, and it may call Send.
+	Receive(ans Answer)
 }
 
 // An Announcer is a Node that tells when a key is freed to those who wait for it. Announcements are hints: some

@@ -32,26 +32,28 @@ const (
 	stallTime = 200 * time.Millisecond
 )
 
-// send carries out one operation that is sent now, and calls done with the answer, by the deadline. It learns
-// from it how the node is. A node that cannot be asked without waiting is asked in a goroutine. The caller
-// holds no lock.
-func (p *peer) send(op Op, now clock.Instant, deadline time.Time, done func(Answer)) {
+// send carries out one operation that is sent now, and gives to the answer, by the deadline; to begins with
+// received, and ends with p.engine.work.Done. A node that cannot be asked without waiting is asked in a
+// goroutine. The caller holds no lock.
+func (p *peer) send(op Op, now clock.Instant, deadline time.Time, to Receiver) {
 	p.sending(now)
-	if p.sender == nil {
-		p.engine.spawn(func() {
-			ctx, cancel := context.WithDeadline(context.Background(), deadline)
-			defer cancel()
-			done(p.ask(ctx, []Op{op})[0])
-		})
+	p.engine.work.Add(1)
+	if p.sender != nil {
+		p.sender.Send(op, deadline, to)
 		return
 	}
-	p.engine.work.Add(1)
-	p.sender.Send(op, deadline, func(ans Answer) {
-		defer p.engine.work.Done()
-		one := [...]Answer{ans}
-		p.learn(one[:])
-		done(one[0])
+	p.engine.spawn(func() {
+		ctx, cancel := context.WithDeadline(context.Background(), deadline)
+		defer cancel()
+		to.Receive(p.ask(ctx, []Op{op})[0])
 	})
+}
+
+// received learns from one answer how the node is, and returns it with a reason if it is none.
+func (p *peer) received(ans Answer) Answer {
+	one := [...]Answer{ans}
+	p.learn(one[:])
+	return one[0]
 }
 
 // askAll carries out operations, and waits for their answers until timeout.
@@ -59,7 +61,9 @@ func (p *peer) askAll(ops []Op, timeout time.Duration) []Answer {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	p.sending(p.engine.clock.Now())
-	return p.ask(ctx, ops)
+	answers := p.ask(ctx, ops)
+	p.learn(answers)
+	return answers
 }
 
 func (p *peer) ask(ctx context.Context, ops []Op) []Answer {
@@ -71,7 +75,6 @@ func (p *peer) ask(ctx context.Context, ops []Op) []Answer {
 			answers[i].Err = err
 		}
 	}
-	p.learn(answers)
 	return answers
 }
 

@@ -251,20 +251,17 @@ func (l *Locker) request(ctx context.Context, name string, opts []AcquireOption)
 	if err := validateContext(ctx); err != nil {
 		return leaseConfig{}, err
 	}
-	a := l.cfg.lease
-	for _, opt := range opts {
-		if opt != nil {
-			opt.applyAcquire(&a)
-		}
-	}
-	var faults []error
+	a, faults := l.cfg.lease, []error(nil)
 	if len(opts) > 0 { // the Locker's own settings were judged when it was made
+		a = a.with(opts)
 		faults = a.faults(l.cfg)
 	}
-	if name == "" {
-		faults = append(faults, validateKey(name))
-	} else {
-		faults = append(faults, validateKey(l.keyOf(name)))
+	key := name
+	if name != "" {
+		key = l.keyOf(name)
+	}
+	if err := validateKey(key); err != nil {
+		faults = append(faults, err)
 	}
 	return a, configError(faults...)
 }

@@ -116,6 +116,16 @@ func (c config) validate(n int) error {
 	return configError(append(faults, c.lease.faults(c)...)...)
 }
 
+// with returns the settings as opts change them.
+func (a leaseConfig) with(opts []AcquireOption) leaseConfig {
+	for _, opt := range opts {
+		if opt != nil {
+			opt.applyAcquire(&a)
+		}
+	}
+	return a
+}
+
 // faults returns every rule that a lease would break on a Locker configured as c.
 func (a leaseConfig) faults(c config) []error {
 	var faults []error

@@ -21,7 +21,7 @@ type turns struct {
 	keys map[string]*turn
 }
 
-// A turn is one attempt under way. done is closed after miss is set.
+// A turn is one attempt under way. done is closed after miss is set; it is nil while nobody waits.
 type turn struct {
 	done chan struct{}
 	miss *quorum.MissError // why it missed, or what a winner means for the others; nil if it was given up
@@ -33,18 +33,27 @@ func (t *turns) take(key string) (current *turn, mine bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if current, busy := t.keys[key]; busy {
+		if current.done == nil {
+			current.done = make(chan struct{})
+		}
 		return current, false
 	}
 	if t.keys == nil {
 		t.keys = make(map[string]*turn)
 	}
-	current = &turn{done: make(chan struct{})}
+	current = &turn{}
 	t.keys[key] = current
 	return current, true
 }
 
 // finish ends the caller's turn with its outcome.
 func (t *turns) finish(key string, current *turn, claim *quorum.Claim, err error) {
+	t.mu.Lock()
+	delete(t.keys, key)
+	t.mu.Unlock()
+	if current.done == nil {
+		return // and nobody will come
+	}
 	miss := (*quorum.MissError)(nil)
 	switch {
 	case claim != nil:
@@ -53,9 +62,6 @@ func (t *turns) finish(key string, current *turn, claim *quorum.Claim, err error
 	case errors.As(err, &miss):
 		current.miss, current.all = miss, miss.Why == quorum.Silent
 	}
-	t.mu.Lock()
-	delete(t.keys, key)
-	t.mu.Unlock()
 	close(current.done)
 }
 

@@ -34,10 +34,19 @@ func newBurst(node *redisnode.Node, size int) *burst {
 // send sends the i-th operation.
 func (b *burst) send(i int, timeout time.Duration, op quorum.Op) {
 	b.left.Add(1)
-	b.node.Send(op, time.Now().Add(timeout), func(a quorum.Answer) {
-		b.answers[i] = a
-		b.left.Done()
-	})
+	b.node.Send(op, time.Now().Add(timeout), place{b, i})
+}
+
+// A place is that of one answer.
+type place struct {
+	burst *burst
+	i     int
+}
+
+// Receive keeps the answer.
+func (p place) Receive(a quorum.Answer) {
+	p.burst.answers[p.i] = a
+	p.burst.left.Done()
 }
 
 // wait waits for all answers, and not much longer than they may take.

@@ -15,9 +15,9 @@
 // # Batches
 //
 // What callers ask at the same time goes to the server in one script call, with a key for each operation; see
-// batch.lua. Nothing waits for company: an idle server is asked at once. While it owes an answer, requests wait
-// for that answer, for a full batch, or for a sixteenth of a round trip (half a millisecond at least),
-// whichever is first. At most 128 operations are in a batch, about an eighth of a millisecond of the server's
+// batch.lua. Nothing waits for company: an idle server is asked at once, though behind what other goroutines that
+// can run have to ask, if the last batch held several requests. While it owes an answer, requests wait for that
+// answer, for a full batch, or for a sixteenth of a round trip (half a millisecond at least), whichever is first. At most 128 operations are in a batch, about an eighth of a millisecond of the server's
 // time, and at most 16 batches on their way. Operations on one key are carried out in the order in which they
 // were asked. Only where the server refuses a whole batch, since it has lost the script or because of a key
 // that its user may not touch, operations that were on their way already come before those of the batch; they

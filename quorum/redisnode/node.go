@@ -108,10 +108,7 @@ func (n *Node) Ask(ctx context.Context, batch []quorum.Op) []quorum.Answer {
 	requests := make([]*request, len(batch))
 	all.Add(len(batch))
 	for i, op := range batch {
-		requests[i] = &request{op: op, deadline: deadline, reply: func(a quorum.Answer) {
-			answers[i] = a
-			all.Done()
-		}}
+		requests[i] = &request{op: op, deadline: deadline, to: &asker{&answers[i], &all}}
 	}
 	stop := context.AfterFunc(ctx, func() { n.giveUp(requests, ctx.Err()) })
 	defer stop()
@@ -120,11 +117,22 @@ func (n *Node) Ask(ctx context.Context, batch []quorum.Op) []quorum.Answer {
 	return answers
 }
 
-// Send carries out one operation as Ask does, and calls reply with the answer, once, by the deadline. It
-// does not wait; reply may be called before it returns. reply must not block: it keeps back the other
-// answers of the server.
-func (n *Node) Send(op quorum.Op, deadline time.Time, reply func(quorum.Answer)) {
-	n.submit([]*request{{op: op, deadline: deadline, reply: reply}})
+// An asker waits in Ask for one answer.
+type asker struct {
+	answer *quorum.Answer
+	all    *sync.WaitGroup
+}
+
+func (a *asker) Receive(ans quorum.Answer) {
+	*a.answer = ans
+	a.all.Done()
+}
+
+// Send carries out one operation as Ask does, and gives the answer to to, once, by the deadline. It does not
+// wait; to may have the answer before it returns. to must not block: it keeps back the other answers of the
+// server.
+func (n *Node) Send(op quorum.Op, deadline time.Time, to quorum.Receiver) {
+	n.submit([]*request{{op: op, deadline: deadline, to: to}})
 }
 
 // submit takes in requests, and sends them at once if the server is idle.
@@ -145,6 +153,7 @@ func (n *Node) submit(requests []*request) {
 			n.wakeBy(n.dueAt, now)
 		}
 	}
+	n.gather()
 	l, b := n.next(now, false)
 	n.mu.Unlock()
 	giveAll(refused)
@@ -197,7 +206,7 @@ func (n *Node) leaving(r *request, why error, now time.Time) error {
 // giveAll hands out answers. The caller holds no lock.
 func giveAll(settled []*request) {
 	for _, r := range settled {
-		r.reply(r.answer)
+		r.to.Receive(r.answer)
 	}
 }
 

@@ -20,6 +20,8 @@ const (
 	// minPace is the least time between batches while an earlier one is unanswered. A server nearby
 	// answers sooner, and then decides the pace itself.
 	minPace = 500 * time.Microsecond
+	// crowd is how many requests the last batch must have had for more company to be expected.
+	crowd = 4
 )
 
 // A batch is some requests that go to the server in one command, in order. One without requests asks for
@@ -45,6 +47,7 @@ type outbox struct {
 	flight  []*batch   // sent and not answered, in that order
 	unsure  int        // how many of those may have to be sent again; until they are answered nothing new is sent
 	last    time.Time  // when the last batch was sent
+	size    int        // of the last batch
 	spare   *batch     // that was answered; to be used again
 }
 
@@ -68,6 +71,10 @@ func (o *outbox) empty() bool { return len(o.again)+o.live == 0 }
 
 // full reports whether as much is on its way as may be: only an answer makes room.
 func (o *outbox) full() bool { return len(o.flight) >= maxFlight }
+
+// crowded reports whether so many callers ask that others of them are likely to ask in this very moment, and
+// the next batch is far from full.
+func (o *outbox) crowded() bool { return o.size >= crowd && o.live < maxBatch/2 }
 
 // ready reports whether a batch may be sent now.
 func (o *outbox) ready(now time.Time, pace time.Duration) bool {
@@ -138,7 +145,7 @@ func (o *outbox) next() *batch {
 
 // send notes that a batch is on its way.
 func (o *outbox) send(b *batch, now time.Time) {
-	b.at, o.last = now, now
+	b.at, o.last, o.size = now, now, len(b.requests)
 	for _, r := range b.requests {
 		r.sent, r.again = true, false
 	}

@@ -173,3 +173,31 @@ func TestWhoLeftIsNotAskedForAgain(t *testing.T) {
 	o.repeat(slices.Clone(list), true)
 	want(t, "with nobody left", taken(&o, 0), "nothing")
 }
+
+// Only where several have asked just before, and the batch is not half full yet, are more looked for.
+func TestACrowdIsExpectedAfterACrowd(t *testing.T) {
+	tests := map[string]struct {
+		before, waiting int
+		want            bool
+	}{
+		"nothing was sent yet":                {0, 1, false},
+		"a lone request came before":          {1, 1, false},
+		"one less than a crowd came before":   {crowd - 1, 1, false},
+		"a crowd came before":                 {crowd, 1, true},
+		"a crowd came before, none asks yet":  {crowd, 0, true},
+		"a crowd came before, half the batch": {crowd, maxBatch / 2, false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			var o outbox
+			pushed(t, &o, many(tc.before)...)
+			if o.take(start, pace) != nil {
+				o.answered()
+			}
+			pushed(t, &o, many(tc.waiting)...)
+			if got := o.crowded(); got != tc.want {
+				t.Errorf("crowded() after %d with %d waiting = %t, want %t", tc.before, tc.waiting, got, tc.want)
+			}
+		})
+	}
+}

@@ -12,8 +12,8 @@ import (
 type request struct {
 	op       quorum.Op
 	deadline time.Time
-	reply    func(quorum.Answer) // called once, without locks
-	number   uint64              // the order in which requests came
+	to       quorum.Receiver // gets the answer, once, without locks
+	number   uint64          // the order in which requests came
 
 	sent    bool          // at least once
 	settled bool          // its answer is given, or being given

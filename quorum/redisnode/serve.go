@@ -142,8 +142,13 @@ func (n *Node) listen(l *link) {
 			return
 		}
 		given = n.answered(l, &d.reply, given[:0])
-		n.sendOn()
-		giveAll(given)
+		if n.crowded() {
+			giveAll(given) // many of these callers ask again at once, and go with the next batch
+			n.sendOn()
+		} else {
+			n.sendOn()
+			giveAll(given)
+		}
 		clear(given)
 	}
 }
