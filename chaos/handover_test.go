@@ -2,7 +2,6 @@ package chaos_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +58,11 @@ func TestHandOversHoldWhatLeasesHold(t *testing.T) {
 				for seed := range uint64(3) {
 					scenario := plain(schedule...)
 					scenario.Load.Work = crowds(3)
+					idle := 5 * scenario.Load.TTL / 4 // what faults left behind may last for a TTL
+					if schedule == nil {
+						idle = scenario.Load.TTL / 5
+					}
+					scenario.Holds = append(scenario.Holds, chaos.Liveness(idle))
 					r, h := s.play(t, seed+1, scenario, chaos.Network{})
 					over := 0
 					for _, e := range h {
@@ -69,7 +73,7 @@ func TestHandOversHoldWhatLeasesHold(t *testing.T) {
 					if !r.OK() || over == 0 {
 						var text strings.Builder
 						_ = r.WriteText(&text)
-						t.Errorf("seed %d: %s\n%s", seed+1, fmt.Sprintf("%d hand-overs on nodes", over), text.String())
+						t.Errorf("seed %d: %d hand-overs on nodes\n%s", seed+1, over, text.String())
 					}
 				}
 			})
