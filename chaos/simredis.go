@@ -97,10 +97,9 @@ func aboutWaiters(key string) bool { return strings.HasPrefix(key, "redlock:") }
 func changeOf(node int, e fakeredis.Execution) Event {
 	event := Event{
 		Kind: Changed, Node: NodeName(node), Name: e.Key,
-		Value: e.Asked, Before: e.Before.Value,
+		Op: e.Op, Value: e.Asked, Before: e.Before.Value,
 	}
-	event.Op, _, _ = strings.Cut(e.Op, "-") // what it does for those who wait is not the history's
-	if event.Op == "handover" {
+	if e.Op == "handover" {
 		event.Next = e.After.Value
 	}
 	switch {
