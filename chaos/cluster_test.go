@@ -235,3 +235,32 @@ func TestARunCanBeEnded(t *testing.T) {
 		})
 	}
 }
+
+// The account of every cluster names operations as nodes do, whatever they do besides for those who wait.
+func TestTheAccountNamesOperations(t *testing.T) {
+	for _, s := range simulators {
+		t.Run(s.name, func(t *testing.T) {
+			scenario := plain()
+			scenario.Load.Work = chaos.Contend(chaos.Manner{Wait: 1})
+			_, h := s.play(t, 1, scenario, chaos.Network{})
+			named := make(map[string]int)
+			for _, e := range h {
+				if e.Kind == chaos.Changed {
+					named[e.Op]++
+				}
+			}
+			for _, op := range []string{"acquire", "release"} {
+				if named[op] == 0 {
+					t.Errorf("no change by %s", op)
+				}
+				delete(named, op)
+			}
+			for _, op := range []string{"extend", "heal", "handover"} {
+				delete(named, op)
+			}
+			if len(named) > 0 {
+				t.Errorf("changes by operations that no judge knows: %v", named)
+			}
+		})
+	}
+}

@@ -74,6 +74,7 @@ type fakeServer struct {
 	rate   float64
 	dead   int
 	paused int
+	deaf   []float64 // shares of the announcements that get lost
 }
 
 func newFakeServer(number int, seed uint64, r *Recorder) *fakeServer {
@@ -97,6 +98,9 @@ func changeOf(node int, e fakeredis.Execution) Event {
 	event := Event{
 		Kind: Changed, Node: NodeName(node), Name: e.Key,
 		Op: e.Op, Value: e.Asked, Before: e.Before.Value,
+	}
+	if e.Op == "handover" {
+		event.Next = e.After.Value
 	}
 	switch {
 	case !e.After.Exists:
@@ -134,6 +138,9 @@ func (s *fakeServer) fault(f Fault) (func(), error) {
 				server.Resume()
 			}
 		}
+	case LoseAnnouncements:
+		s.loseAlso(f.Amount)
+		mend = func() { s.loseNoMore(f.Amount) }
 	case ClockRate:
 		s.setRate(f.Amount - 1)
 		mend = func() { s.setRate(1 - f.Amount) }
@@ -156,7 +163,25 @@ func (s *fakeServer) fault(f Fault) (func(), error) {
 	}, nil
 }
 
-// setRate needs mu.
+// loseAlso loses a share of the announcements that other faults leave. It needs mu, and so do the next ones.
+func (s *fakeServer) loseAlso(share float64) {
+	s.deaf = append(s.deaf, share)
+	s.lose()
+}
+
+func (s *fakeServer) loseNoMore(share float64) {
+	s.deaf = without(s.deaf, share)
+	s.lose()
+}
+
+func (s *fakeServer) lose() {
+	kept := 1.0
+	for _, share := range s.deaf {
+		kept *= 1 - share
+	}
+	s.server.LoseAnnouncements(1 - kept)
+}
+
 func (s *fakeServer) setRate(change float64) {
 	s.rate += change
 	s.server.SetClockRate(s.rate)
@@ -171,6 +196,8 @@ func (s *fakeServer) harmed(kind FaultKind) int {
 			sum += e.Killed + e.Refused
 		case Pause:
 			sum += e.Late
+		case LoseAnnouncements:
+			sum += e.Unheard
 		}
 	}
 	return sum

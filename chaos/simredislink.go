@@ -21,6 +21,7 @@ type fakeLink struct {
 	drops    int
 	halts    int
 	commands int // carried out for the client
+	cuts     int // of connections that subscribe
 }
 
 func newFakeLink(r *SimulatedRedis, client int, s *fakeServer) *fakeLink {
@@ -74,6 +75,9 @@ func (l *fakeLink) fault(f Fault) (func(), error) {
 	case Reset:
 		l.link.Reset()
 		mend = func() {}
+	case CutSubscriber:
+		l.cutSubscribers()
+		mend = func() {}
 	case DropReply:
 		mend = l.drop()
 	default:
@@ -104,10 +108,19 @@ func (l *fakeLink) harmed(kind FaultKind) int {
 		return e.HeldAsks + e.HeldReplies
 	case Reset:
 		return e.Reset
+	case CutSubscriber:
+		return l.cuts
 	case DropReply:
 		return e.Dropped
 	}
 	return l.commands // every one of them was slow
+}
+
+func (l *fakeLink) cutSubscribers() {
+	n := l.link.CutSubscribers()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cuts += n
 }
 
 func (l *fakeLink) slowDown(f Fault) (mend func()) {

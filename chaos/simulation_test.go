@@ -32,7 +32,7 @@ var simulators = []simulator{
 	{"memory", func(seed uint64, network chaos.Network) chaos.Cluster { return chaos.NewMemory(seed, network) }, nil, 12},
 	{
 		"redis", func(seed uint64, network chaos.Network) chaos.Cluster { return chaos.NewSimulatedRedis(seed, network) },
-		[]chaos.FaultKind{chaos.Duplicate, chaos.LoseAnnouncements, chaos.CutSubscriber},
+		[]chaos.FaultKind{chaos.Duplicate},
 		6,
 	},
 }

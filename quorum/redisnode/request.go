@@ -55,7 +55,7 @@ func validOp(op quorum.Op) error {
 	switch {
 	case op.Kind == quorum.HandOver:
 		return validNext(op)
-	case op.Waiter != nil && (op.Kind == quorum.Acquire || op.Kind == quorum.Release):
+	case op.Waiter != nil && (op.Kind == quorum.Acquire || op.Kind == quorum.Release && op.Announce):
 		return validWaiter(op.Waiter)
 	}
 	return nil
@@ -72,7 +72,7 @@ func validNext(op quorum.Op) error {
 }
 
 func validWaiter(w *quorum.Waiter) error {
-	if len(w.ID) == 0 || len(w.ID) > quorum.MaxWaiterID {
+	if w.ID == "" || len(w.ID) > quorum.MaxWaiterID {
 		return fmt.Errorf("waiter with an ID of %d bytes: not from 1 to %d", len(w.ID), quorum.MaxWaiterID)
 	}
 	for i := range len(w.ID) {

@@ -2,6 +2,7 @@ package redisnode_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +55,28 @@ func TestUserNeedsOnlyTheDocumentedRights(t *testing.T) {
 	op := acquire("key")
 	op.Kind, op.TTL = quorum.Release, 0
 	wantVerdict(t, ask(t, node, patience, op), quorum.Mine)
+}
+
+// The rights that the package's doc asks for are enough to announce and to listen.
+func TestListenerNeedsOnlyTheDocumentedRights(t *testing.T) {
+	addr := quorumtest.RedisServer(t).Addr()
+	s := newScene(t, addr)
+	rights := strings.Fields("+eval +evalsha +time +get +set +pttl +pexpire +del +exists +zadd +zcard +zrange +zrangebyscore " +
+		"+zrem +zscore +publish +subscribe +unsubscribe +ping resetkeys ~the* ~redlock:* resetchannels &redlock:freed:*")
+	command := []any{"ACL", "SETUSER", "locker", "on", ">s3cret"}
+	for _, right := range rights {
+		command = append(command, right)
+	}
+	must(t, s.plain.Do(t.Context(), command...).Err())
+	opts := &redis.Options{Addr: addr, Username: "locker", Password: "s3cret"}
+	s.stop()
+	s.node = open(t, opts)
+	stop := s.node.Announcements(lock, func(a quorum.Announcement) { s.heard <- a })
+	defer stop()
+	s.hears(quorum.Listening, "")
+	s.queue("somebody")
+	s.want(free("holder"), quorum.Mine)
+	s.hears(quorum.Freed, "somebody")
 }
 
 // Keys without a TTL are nobody's lock, or one of ours whose TTL somebody took away.

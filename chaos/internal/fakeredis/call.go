@@ -15,7 +15,10 @@ type Call struct {
 	sha        string
 	keys, argv []string
 	fault      Fault
-	waiting    waiting
+
+	// Of batch.lua: the clock when it began, and what it knows of waiters.
+	seconds, fraction int64
+	waiting           waiting
 }
 
 // Key returns KEYS[i], and Arg returns ARGV[i], counted from 1 as in Lua. One that was not given is

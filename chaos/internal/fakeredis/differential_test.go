@@ -295,7 +295,7 @@ func (a asker) more(kind string) []string {
 	case "handover":
 		return []string{a.of("mine", "theirs", "other")}
 	case "acquire-as", "acquire-as-telling", "release-telling-as":
-		return []string{a.of("w1", "w2"), a.of("0", "5000000", "-5", "x")}
+		return []string{a.of("w1", "w2"), a.of("0", "5000000", "-5000000", "x")}
 	}
 	return nil
 }

@@ -17,9 +17,9 @@ var twins = map[string]struct {
 
 // batch is batch.lua. Each operation is reported as an execution of its own.
 func batch(c *Call) Reply {
+	c.seconds, c.fraction = c.e.time()
 	all := c.terms()
-	seconds, micros := c.e.time()
-	replies := Array{Integer(seconds), Integer(micros)}
+	replies := Array{Integer(c.seconds), Integer(c.fraction)}
 	for i := range c.keys {
 		if i >= len(c.Arg(1)) {
 			c.fail("ERR the plan is too short")
@@ -62,11 +62,8 @@ func (c *Call) terms() []terms {
 	return all
 }
 
-// micros is the clock as batch.lua computes with it.
-func (c *Call) micros() float64 {
-	seconds, micros := c.e.time()
-	return float64(seconds)*1e6 + float64(micros)
-}
+// micros is the clock as batch.lua computes with it, when the run began.
+func (c *Call) micros() float64 { return float64(c.seconds)*1e6 + float64(c.fraction) }
 
 // An operation is one of a batch.
 type operation struct {

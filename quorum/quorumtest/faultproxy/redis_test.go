@@ -2,6 +2,8 @@ package faultproxy_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,4 +92,43 @@ func TestAPartitionedClientFailsInTimeAndRecovers(t *testing.T) {
 		n, err := through.IncrBy(t.Context(), "n", 0).Result()
 		return err == nil && n == 1
 	})
+}
+
+// What is published passes unharmed and in order, also what was held.
+func TestSubscriptionsPass(t *testing.T) {
+	for _, protocol := range []int{2, 3} {
+		p, _, direct := realServer(t)
+		through := redis.NewClient(&redis.Options{Addr: p.Addr(), Protocol: protocol, MaxRetries: -1})
+		t.Cleanup(func() { through.Close() })
+		listener := through.Subscribe(t.Context(), "a", "b")
+		t.Cleanup(func() { listener.Close() })
+		next := func(want string) {
+			t.Helper()
+			got, err := listener.ReceiveTimeout(t.Context(), 10*time.Second)
+			if err != nil || fmt.Sprint(got) != want {
+				t.Fatalf("RESP%d: received %v (%v), want %s", protocol, got, err, want)
+			}
+		}
+		next("subscribe: a")
+		next("subscribe: b")
+		payload := "with\r\nlines\x00 " + strings.Repeat("long", 100)
+		p.Hold(faultproxy.ToClient)
+		for range 100 {
+			if n, err := direct.Publish(t.Context(), "a", payload).Result(); err != nil || n != 1 {
+				t.Fatalf("published to %d, %v", n, err)
+			}
+		}
+		if err := listener.Ping(t.Context(), "hello"); err != nil {
+			t.Fatal(err)
+		}
+		p.Release(faultproxy.ToClient)
+		for range 100 {
+			next("Message<a: " + payload + ">")
+		}
+		next("Pong<hello>")
+		if err := listener.Unsubscribe(t.Context(), "b"); err != nil {
+			t.Fatal(err)
+		}
+		next("unsubscribe: b")
+	}
 }
