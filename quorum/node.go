@@ -120,6 +120,9 @@ const (
 	// now. Where the key holds Next already it does what Acquire does on its own value. Elsewhere it changes
 	// nothing. It is a vote for Next. It answers Mine (the key now holds Next), Free, Other or Late.
 	HandOver
+	// Raise makes the fencing counter of the key at least Token, if the key holds Value. It changes nothing
+	// else. It answers Mine with the counter as it is then, Free or Other.
+	Raise
 )
 
 // String returns the operation's name in lower case.
@@ -137,6 +140,8 @@ func (k Kind) String() string {
 		return "inspect"
 	case HandOver:
 		return "handover"
+	case Raise:
+		return "raise"
 	}
 	return "unknown"
 }
@@ -162,6 +167,21 @@ type Op struct {
 	// the value. It counts on the clock that the node was made with, which is the engine's. Zero, and the
 	// other kinds: no limit.
 	NotAfter clock.Instant
+	// Hint asks for a number, the fencing token, with a grant: an Acquire that stores its value, and a HandOver
+	// that puts Next in the place of Value, raise the node's counter of the key to
+	//
+	//	max(counter + 1, min(Hint, node time in us + 1 s))
+	//
+	// and answer with it. Asked again on its own value, which is there already, they answer with the counter as
+	// it is. A counter is forgotten [CounterLives] times MaxTTL after it was last raised, at the earliest; one
+	// that is not there counts as the largest of all that can have been forgotten. Zero asks for no number, and
+	// leaves the counter alone, as do the other kinds. Below [MaxToken].
+	Hint uint64
+	// Token is what Raise raises the counter to: from 1 to below [MaxToken].
+	Token uint64
+	// MaxTTL is the longest time for which any client asks nodes to keep a key: at least a millisecond, with a
+	// Hint and for Raise. A node counts with the largest that it has seen.
+	MaxTTL time.Duration
 	// Waiter is who waits for the key, or nil. A node that is no [Announcer] ignores it.
 	//
 	// An Acquire that is refused for Other notes it, and one that grants takes it off. A Release with
@@ -189,6 +209,15 @@ const (
 	// WaiterLife is how long a node remembers a waiter that is not noted again: one that died is named in
 	// vain until then at most, and once only.
 	WaiterLife = 3 * time.Second
+)
+
+const (
+	// MaxToken is what all fencing tokens are below: every number up to it is exact also where numbers are
+	// floating point, as in Lua, in JSON and in JavaScript. Microseconds since 1970 reach it in the year 2255. A
+	// node that would have to give a larger one fails the operation instead, and grants nothing.
+	MaxToken uint64 = 1 << 53
+	// CounterLives is how many times the largest MaxTTL a counter is kept after it was last raised.
+	CounterLives = 2
 )
 
 // A Verdict is what a node found, or that it did not answer.
@@ -235,7 +264,8 @@ type Answer struct {
 	Holder string
 	// Remaining is how long the node will keep the key from its answer on, with Mine and Other.
 	Remaining time.Duration
-	// Token is the node's fencing counter after a grant, and 0 from nodes that do not number grants.
+	// Token is the node's fencing counter of the key, with Mine after an Acquire or a HandOver with a Hint, and
+	// after a Raise. It is 0 from nodes that do not number grants.
 	Token uint64
 	// NodeTime is the node's clock when it answered: the time since the Unix epoch. It is 0 with
 	// Failed.
