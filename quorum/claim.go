@@ -25,6 +25,9 @@ type Claim struct {
 	until  atomic.Int64 // ValidUntil, for readers without the lock
 	others atomic.Bool  // a node has said that others wait
 
+	token    uint64 // set before anybody else has the claim
+	levelled bool   // the same
+
 	mu       sync.Mutex
 	lanes    []lane // by node
 	promises []clock.Instant
@@ -33,6 +36,7 @@ type Claim struct {
 	keep     clock.Instant // of the release
 	farewell farewell
 	parked   []*parked
+	numbers  *numbering // while the token is found
 }
 
 func newClaim(e *Engine, key, value string, terms Terms) *Claim {
@@ -48,6 +52,9 @@ func newClaim(e *Engine, key, value string, terms Terms) *Claim {
 	for i := range c.lanes {
 		c.lanes[i] = lane{claim: c, node: i, late: clock.Never, lateExtend: clock.Never}
 		c.promises[i] = clock.Never
+	}
+	if terms.Hint > 0 {
+		c.numbers = &numbering{given: make([]uint64, len(e.peers))}
 	}
 	c.until.Store(int64(clock.Never))
 	return c
@@ -108,11 +115,32 @@ func (e *Engine) Acquire(ctx context.Context, key, value string, terms Terms) (*
 		miss.Unlisted = !a.lists(e.home(key))
 		return nil, miss
 	}
-	if err := c.enough(now); err != nil {
+	if err := c.awaitNumber(ctx); err != nil {
+		c.undo()
+		return nil, err
+	}
+	if err := c.enough(e.clock.Now()); err != nil {
 		c.undo()
 		return nil, err
 	}
 	return c, nil
+}
+
+// awaitNumber finds the claim's token, as long as ctx lives.
+func (c *Claim) awaitNumber(ctx context.Context) error {
+	if _, settled := c.settle(); settled {
+		return nil
+	}
+	found := make(chan error, 1)
+	c.number(func(err error) { found <- err })
+	select {
+	case err := <-found:
+		return err
+	case <-ctx.Done():
+		return ContextError(ctx)
+	case <-c.engine.closing:
+		return ErrClosed
+	}
 }
 
 // enough returns a [MissError] if too little of the claim is left to hand it out.
@@ -126,13 +154,20 @@ func (c *Claim) enough(now clock.Instant) error {
 }
 
 // Resume makes a claim of a value that is on the nodes already, by extending it. It fails with a
-// [*MissError] if too few nodes hold it, or too late, and then leaves them as they are.
-func (e *Engine) Resume(ctx context.Context, key, value string, terms Terms) (*Claim, error) {
+// [*MissError] if too few nodes hold it, or too late, and then leaves them as they are. token is its fencing
+// token; if that is 0 and terms ask for one the nodes' numbers are asked for.
+func (e *Engine) Resume(ctx context.Context, key, value string, token uint64, terms Terms) (*Claim, error) {
 	c := newClaim(e, key, value, terms)
+	if token > 0 {
+		c.token, c.numbers = token, nil
+	}
 	for i := range c.lanes {
 		c.lanes[i].trace = true
 	}
 	if err := c.Extend(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.askNumber(ctx); err != nil {
 		return nil, err
 	}
 	if err := c.enough(e.clock.Now()); err != nil {
@@ -177,6 +212,9 @@ func (c *Claim) unmark(i int, now clock.Instant) {
 // be carried out.
 func (c *Claim) record(i int, ans Answer, sent, late clock.Instant) {
 	c.noteOthers(ans)
+	if ans.Verdict == Mine && ans.Token > 0 {
+		c.given(i, ans.Token)
+	}
 	c.mu.Lock()
 	l := &c.lanes[i]
 	switch ans.Verdict {

@@ -49,6 +49,11 @@ type Terms struct {
 	MinValidity time.Duration
 	// Timeout bounds every operation on a node, from its send.
 	Timeout time.Duration
+	// Hint asks the nodes to number the grant, and is the number that they are to land on if they can: for
+	// example microseconds since 1970, and more than any token seen before. 0 asks for no number. MaxTTL is the
+	// longest lifetime that any client asks for; see [Op].
+	Hint   uint64
+	MaxTTL time.Duration
 	// HomeFirst asks the key's home node alone at first, and the others only if it grants: claimants that
 	// meet cannot split the votes between them, at the price of one more round trip for the winner.
 	HomeFirst bool

@@ -199,7 +199,7 @@ func TestClose(t *testing.T) {
 			"Release": func() error { return loose.Release(t.Context(), 0) },
 			"Inspect": func() error { _, err := f.Inspect(t.Context(), key, sec); return err },
 			"Reach":   func() error { return f.Reach(t.Context(), sec) },
-			"Resume":  func() error { _, err := f.Resume(t.Context(), "held", "h", terms); return err },
+			"Resume":  func() error { _, err := f.Resume(t.Context(), "held", "h", 0, terms); return err },
 		}
 		var ended sync.WaitGroup
 		for name, call := range calls {

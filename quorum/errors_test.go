@@ -112,13 +112,13 @@ func TestNodeError(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	var kinds, verdicts []string
-	for k := quorum.Acquire; k <= quorum.HandOver+1; k++ {
+	for k := quorum.Acquire; k <= quorum.Raise+1; k++ {
 		kinds = append(kinds, k.String())
 	}
 	for v := quorum.Failed; v <= quorum.Late+1; v++ {
 		verdicts = append(verdicts, v.String())
 	}
-	if got, want := fmt.Sprint(kinds), "[acquire extend heal release inspect handover unknown]"; got != want {
+	if got, want := fmt.Sprint(kinds), "[acquire extend heal release inspect handover raise unknown]"; got != want {
 		t.Errorf("kinds are called %s, want %s", got, want)
 	}
 	if got, want := fmt.Sprint(verdicts), "[failed mine free other late unknown]"; got != want {

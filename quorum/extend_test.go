@@ -565,7 +565,7 @@ func TestResume(t *testing.T) {
 		f.acquire("a") // in another process
 		f.until(sec)
 		f.nodes[0].Wipe()
-		claim, err := f.Resume(t.Context(), key, "a", terms)
+		claim, err := f.Resume(t.Context(), key, "a", 0, terms)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -598,7 +598,7 @@ func TestResumeMisses(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				f := newFleet(t, 3)
 				tc.fault(f)
-				claim, err := f.Resume(t.Context(), key, "a", terms)
+				claim, err := f.Resume(t.Context(), key, "a", 0, terms)
 				if miss := wantMiss(t, claim, err); miss.Why != tc.why {
 					t.Errorf("Resume = %v, want a miss of kind %d", err, tc.why)
 				}
@@ -616,7 +616,7 @@ func TestResumedClaimIsReleasedEverywhere(t *testing.T) {
 		f := newFleet(t, 3)
 		f.acquire("a")
 		f.nodes[2].Cut()
-		claim, err := f.Resume(t.Context(), key, "a", terms)
+		claim, err := f.Resume(t.Context(), key, "a", 0, terms)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -655,7 +655,7 @@ func TestResumeTooSlowly(t *testing.T) {
 		f.acquire("a")
 		f.each(func(n *memnode.Node) { n.Delay(0, 100*ms) }, 1, 2, 3)
 		slow := quorum.Terms{TTL: 10 * sec, MinValidity: 9900 * ms, Timeout: 500 * ms}
-		claim, err := f.Resume(t.Context(), key, "a", slow)
+		claim, err := f.Resume(t.Context(), key, "a", 0, slow)
 		if miss := wantMiss(t, claim, err); miss.Why != quorum.Slow || miss.Left != 9898*ms {
 			t.Errorf("Resume = %v, want Slow with 9.898s left", err)
 		}

@@ -38,27 +38,30 @@ func (c *Claim) HandOver(next string, terms Terms, done func(*Claim, error) (tak
 	r := newRound(e, e.clock.Now(), Majority(len(e.peers)))
 	a := newAttempt(len(e.peers), e.need)
 	n.collect(r, a, nil)
-	r.decided = func() {
-		if heir, err := n.handedOver(r, a); !done(heir, err) && err == nil {
-			n.undo()
-		}
-	}
+	r.decided = func() { n.handedOver(r, a, done) }
 	c.succeed(n, r)
 }
 
-// handedOver is the outcome of a hand-over that is decided.
-func (c *Claim) handedOver(r *round, a *attempt) (*Claim, error) {
-	now := c.engine.clock.Now()
-	c.engine.observe(now.Sub(r.started))
+// handedOver goes on with a hand-over that is decided.
+func (c *Claim) handedOver(r *round, a *attempt, done func(*Claim, error) bool) {
+	e := c.engine
+	e.observe(e.clock.Now().Sub(r.started))
 	if a.mine.Outcome() != Reached {
 		c.undo()
-		return nil, a.miss()
+		done(nil, a.miss())
+		return
 	}
-	if err := c.enough(now); err != nil {
-		c.undo()
-		return nil, err
-	}
-	return c, nil
+	c.number(func(err error) {
+		if err == nil {
+			err = c.enough(e.clock.Now())
+		}
+		if err != nil {
+			c.undo()
+			done(nil, err)
+		} else if !done(c, nil) {
+			c.undo()
+		}
+	})
 }
 
 // succeed asks each node to put n in the place of c, after what it is busy with.
@@ -108,6 +111,8 @@ func (l *lane) succeed(before *Claim, answer func(*lane, Answer)) {
 		Next:     c.value,
 		TTL:      c.terms.Lifetime(),
 		NotAfter: at.now.Add(c.terms.Timeout),
+		Hint:     c.terms.Hint,
+		MaxTTL:   c.terms.MaxTTL,
 	}
 	l.asked = &question{op: op, sent: at.now, limit: clock.Forever, answer: answer, before: before}
 	if !c.mark(l.node) {

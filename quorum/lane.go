@@ -157,6 +157,8 @@ func (l *lane) Receive(ans Answer) {
 		l.extended(ans)
 	case Release:
 		l.released(ans, true)
+	case Raise:
+		l.raised(ans)
 	default:
 		l.asked.answer(l, l.written(ans))
 	}
@@ -210,6 +212,9 @@ func (l *lane) write(kind Kind, limit clock.Instant, at times, answer func(*lane
 		Value:    c.value,
 		TTL:      c.terms.Lifetime(),
 		NotAfter: min(at.now.Add(c.terms.Timeout), limit),
+	}
+	if kind == Acquire {
+		op.Hint, op.MaxTTL = c.terms.Hint, c.terms.MaxTTL
 	}
 	if w := c.terms.Waiter; w != nil && kind == Acquire {
 		op.Waiter, op.Announce = w, c.engine.home(c.key) == l.node

@@ -345,7 +345,7 @@ func TestCallersThatLeaveDoNotCountAgainstNodes(t *testing.T) {
 		f.each(func(n *memnode.Node) { n.Delay(50*ms, 50*ms) }, 1, 2, 3)
 		calls := map[string]func(ctx context.Context) error{
 			"Acquire": func(ctx context.Context) error { _, err := f.Acquire(ctx, key, "a", terms); return err },
-			"Resume":  func(ctx context.Context) error { _, err := f.Resume(ctx, key, "a", terms); return err },
+			"Resume":  func(ctx context.Context) error { _, err := f.Resume(ctx, key, "a", 0, terms); return err },
 			"Inspect": func(ctx context.Context) error { _, err := f.Inspect(ctx, key, terms.Timeout); return err },
 		}
 		for name, call := range calls {

@@ -37,6 +37,32 @@ func (c *call) terms() quorum.Terms {
 	return t
 }
 
+// terms are those of the call's next attempt. Each has a hint of its own.
+func (l *Locker) terms(c *call) quorum.Terms {
+	t := c.terms()
+	t.Hint, t.MaxTTL = l.hint(c.lease), l.cfg.maxTTL
+	return t
+}
+
+// hint is the token that nodes are to give if they can, or 0. All of them can, as long as this machine's clock is
+// not behind that of the last holder, nor a second ahead of theirs.
+func (l *Locker) hint(a leaseConfig) uint64 {
+	if !a.number {
+		return 0
+	}
+	now := max(clock.Wall(l.clock).UnixMicro(), 1)
+	return min(max(uint64(now), l.seen.Load()+1), quorum.MaxToken-1) //nolint:gosec // now is positive
+}
+
+// saw notes a token, so that the next hint is greater.
+func (l *Locker) saw(token uint64) {
+	for seen := l.seen.Load(); token > seen; seen = l.seen.Load() {
+		if l.seen.CompareAndSwap(seen, token) {
+			return
+		}
+	}
+}
+
 // TryAcquire asks for the lock once, and returns as soon as the nodes have decided. Whatever a missed
 // attempt left on them is removed in the background. Of several attempts of one Locker on one lock at the
 // same time exactly one asks, and if it wins the others are refused.
@@ -120,7 +146,8 @@ func (l *Locker) attempt(ctx context.Context, c *call) (*Lease, error) {
 // acquired tells of a new lease.
 func (l *Locker) acquired(c *call, lease *Lease, handedOver bool) {
 	waited := l.since(c.started)
-	l.counters.won(waited, handedOver)
+	l.saw(lease.Token())
+	l.counters.won(waited, handedOver, lease.claim.Levelled())
 	if hook := l.hooks.Acquired; hook != nil {
 		hook(AcquiredEvent{
 			Name:       c.name,
@@ -129,6 +156,7 @@ func (l *Locker) acquired(c *call, lease *Lease, handedOver bool) {
 			Attempts:   c.attempts,
 			Waited:     waited,
 			HandedOver: handedOver,
+			Token:      lease.Token(),
 		})
 	}
 }
@@ -211,7 +239,7 @@ func (l *Lease) finish(ctx context.Context) error {
 // Errors: [ErrLost] if too few nodes still have it; [ErrNoQuorum]; [*ConfigError]; [ErrClosed]; the
 // error of ctx.
 func (l *Locker) Resume(ctx context.Context, ticket string, opts ...AcquireOption) (*Lease, error) {
-	key, value, err := parseTicket(ticket)
+	token, key, value, err := parseTicket(ticket)
 	if err != nil {
 		return nil, configError(err)
 	}
@@ -223,7 +251,9 @@ func (l *Locker) Resume(ctx context.Context, ticket string, opts ...AcquireOptio
 	if err != nil {
 		return nil, err
 	}
-	claim, err := l.engine.Resume(ctx, key, value, a.terms())
+	terms := a.terms()
+	terms.Hint, terms.MaxTTL = l.hint(a), l.cfg.maxTTL
+	claim, err := l.engine.Resume(ctx, key, value, token, terms)
 	if err != nil {
 		return nil, l.fromEngine(name, err)
 	}

@@ -39,7 +39,7 @@ func (l *Lease) handOver(ctx context.Context, s *spot) error {
 	heir := s.call
 	heir.streak = streak{since: l.streak.since, hands: l.streak.hands + 1}
 	l.claim.Announce(nil)
-	l.claim.HandOver(newValue(heir.lease.holder), heir.lease.terms(), func(claim *quorum.Claim, err error) bool {
+	l.claim.HandOver(newValue(heir.lease.holder), l.locker.terms(heir), func(claim *quorum.Claim, err error) bool {
 		decided <- err
 		return l.locker.lines.deliver(s, claim)
 	})

@@ -46,6 +46,7 @@ type AcquiredEvent struct {
 	Waited   time.Duration // from the call to the lease
 	// HandedOver means that the lock came from another call of the same Locker, which released it.
 	HandedOver bool
+	Token      uint64 // see [Lease.Token]
 }
 
 // A HeldEvent tells of an attempt on a held lock.
@@ -107,7 +108,7 @@ func LogHooks(logger *slog.Logger) Hooks {
 	return Hooks{
 		Acquired: func(e AcquiredEvent) {
 			debug("lock acquired", "name", e.Name, "votes", e.Votes, "validity", e.Validity,
-				"attempts", e.Attempts, "waited", e.Waited, "handed_over", e.HandedOver)
+				"attempts", e.Attempts, "waited", e.Waited, "handed_over", e.HandedOver, "token", e.Token)
 		},
 		Held: func(e HeldEvent) {
 			debug("lock held by another owner", "name", e.Name, "holder", e.Holder,

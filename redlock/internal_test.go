@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/quorumlock/quorumlock/clock"
+	"github.com/quorumlock/quorumlock/quorum"
 )
 
 func TestValuesAreFreshAndCarryTheLabel(t *testing.T) {
@@ -31,16 +32,16 @@ func TestValuesAreFreshAndCarryTheLabel(t *testing.T) {
 }
 
 func FuzzTicket(f *testing.F) {
-	f.Add("job", newValue("me"), "AQF4eQ")
-	f.Add("\x00\xff", "v", "")
-	f.Fuzz(func(t *testing.T, key, value, junk string) {
-		if k, v, err := parseTicket(newTicket(key, value)); err == nil && (k != key || v != value) {
-			t.Errorf("(%q, %q) came back as (%q, %q)", key, value, k, v)
-		} else if err != nil && value != "" && validateKey(key) == nil {
-			t.Errorf("(%q, %q): %v", key, value, err)
+	f.Add(uint64(7), "job", newValue("me"), "AgABeHk")
+	f.Add(quorum.MaxToken-1, "\x00\xff", "v", "")
+	f.Fuzz(func(t *testing.T, token uint64, key, value, junk string) {
+		if n, k, v, err := parseTicket(newTicket(token, key, value)); err == nil && (n != token || k != key || v != value) {
+			t.Errorf("(%d, %q, %q) came back as (%d, %q, %q)", token, key, value, n, k, v)
+		} else if err != nil && value != "" && token < quorum.MaxToken && validateKey(key) == nil {
+			t.Errorf("(%d, %q, %q): %v", token, key, value, err)
 		}
-		if k, v, err := parseTicket(junk); err == nil && newTicket(k, v) != junk {
-			t.Errorf("%q is read as (%q, %q), whose ticket is another", junk, k, v)
+		if n, k, v, err := parseTicket(junk); err == nil && newTicket(n, k, v) != junk {
+			t.Errorf("%q is read as (%d, %q, %q), whose ticket is another", junk, n, k, v)
 		}
 	})
 }

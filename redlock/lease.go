@@ -131,7 +131,16 @@ func (l *Lease) Votes() int {
 // Ticket is what another process needs to take this lease over, with [Locker.Resume]. Whoever has it
 // can extend and release the lease: keep it as safe as the lock. A process that gives a lease away ends
 // its work on it first, and closes its Locker without releasing.
-func (l *Lease) Ticket() string { return newTicket(l.locker.keyOf(l.name), l.claim.Value()) }
+func (l *Lease) Ticket() string {
+	return newTicket(l.claim.Token(), l.locker.keyOf(l.name), l.claim.Value())
+}
+
+// Token is the lease's fencing token. It is greater than that of every lease on this name that ended before this
+// one was asked for, and no other lease on the name has it. Show it to whatever the lock protects, before the
+// first read that leads to a write: a resource that refuses tokens below the greatest that it has seen is safe
+// from holders that were paused for longer than their lease; see package fence. It is below 2^53, so that it is
+// exact in Lua, JSON and JavaScript. It is 0 under [WithoutToken].
+func (l *Lease) Token() uint64 { return l.claim.Token() }
 
 // Extend asks the nodes now to keep the lock for its full TTL from now. It never shortens the lease,
 // and after an error that is not [ErrLost] the lease holds for as long as it did before. Renewal calls

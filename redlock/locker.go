@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/quorumlock/quorumlock/clock"
@@ -28,6 +29,7 @@ type Locker struct {
 	lines  lines
 	hooks  Hooks
 
+	seen     atomic.Uint64 // the greatest fencing token
 	counters counters
 
 	entry      sync.Mutex     // orders the start of attempts and the closing

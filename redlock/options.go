@@ -60,12 +60,13 @@ type leaseConfig struct {
 	minHold, maxHold time.Duration
 	holder           string
 	renew, homeFirst bool
+	number           bool
 	parent           context.Context //nolint:containedctx // recorded for the lease, whose context it becomes
 }
 
 func newConfig(opts []Option) config {
 	c := config{
-		lease:  leaseConfig{ttl: DefaultTTL, holder: defaultHolder(), renew: true},
+		lease:  leaseConfig{ttl: DefaultTTL, holder: defaultHolder(), renew: true, number: true},
 		maxTTL: DefaultMaxTTL,
 		drift:  clock.Drift{Rate: clock.DefaultRate},
 	}
@@ -244,6 +245,12 @@ func WithHolder(label string) LeaseOption {
 // WithoutRenewal lets the lease end when its TTL is used up, unless the holder calls Extend.
 func WithoutRenewal() LeaseOption {
 	return leaseOption(func(a *leaseConfig) { a.renew = false })
+}
+
+// WithoutToken gives the lease no fencing token, which spares the nodes a part of their work, and needs no rights
+// to keys under "redlock:". It is for locks that only save work, and for resources that check nothing.
+func WithoutToken() LeaseOption {
+	return leaseOption(func(a *leaseConfig) { a.number = false })
 }
 
 // WithHomeFirst asks one node, the name's home, first, and the others only if it grants. Many claimants that

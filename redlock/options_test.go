@@ -172,7 +172,7 @@ func TestContextsAreChecked(t *testing.T) {
 		"TryAcquire": func(ctx context.Context) error { _, err := l.TryAcquire(ctx, "x"); return err },
 		"Acquire":    func(ctx context.Context) error { _, err := l.Acquire(ctx, "x"); return err },
 		"Status":     func(ctx context.Context) error { _, err := l.Status(ctx, "x"); return err },
-		"Resume":     func(ctx context.Context) error { _, err := l.Resume(ctx, "AQF4eQ"); return err },
+		"Resume":     func(ctx context.Context) error { _, err := l.Resume(ctx, "AgABeHk"); return err },
 		"Do": func(ctx context.Context) error {
 			return l.Do(ctx, "x", func(context.Context, *redlock.Lease) error { t.Error("fn ran"); return nil })
 		},

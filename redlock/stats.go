@@ -19,6 +19,8 @@ type Stats struct {
 	// Acquired counts leases won, resumed ones not among them, and HandedOver those of them that came from
 	// another call of this Locker, which released the lock.
 	Acquired, HandedOver uint64
+	// Levelled counts those for whose token one round trip was not enough, since the nodes' counters differed.
+	Levelled uint64
 	// Waited is the time that those calls waited, from the call to the lease, all together, and WaitedMost the
 	// longest of them.
 	Waited, WaitedMost time.Duration
@@ -62,6 +64,7 @@ func (l *Locker) Stats() Stats {
 		Waiting:        l.lines.size(),
 		Acquired:       c.acquired.Load(),
 		HandedOver:     c.handed.Load(),
+		Levelled:       c.levelled.Load(),
 		Waited:         time.Duration(c.waited.Load()),
 		WaitedMost:     time.Duration(c.waitedMost.Load()),
 		MissedHeld:     c.held.Load(),
@@ -83,13 +86,16 @@ func (l *Locker) Stats() Stats {
 // counters are what [Stats] is read from.
 type counters struct {
 	acquired, released, lost, renewed, unrenewed atomic.Uint64
-	held, split, silent, slow, handed            atomic.Uint64
+	held, split, silent, slow, handed, levelled  atomic.Uint64
 	renewing, waited, waitedMost                 atomic.Int64
 }
 
 // won counts a lease that was waited for.
-func (c *counters) won(waited time.Duration, handedOver bool) {
+func (c *counters) won(waited time.Duration, handedOver, levelled bool) {
 	c.acquired.Add(1)
+	if levelled {
+		c.levelled.Add(1)
+	}
 	if handedOver {
 		c.handed.Add(1)
 	}

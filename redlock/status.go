@@ -107,7 +107,7 @@ func (l *Locker) judge(status *Status) {
 		})
 		status.Held = true
 		status.Holder = holderLabel(value)
-		status.Ticket = newTicket(l.keyOf(status.Name), value)
+		status.Ticket = newTicket(0, l.keyOf(status.Name), value)
 		status.Remaining = times[q-1]
 	}
 }

@@ -5,15 +5,18 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/quorumlock/quorumlock/quorum"
 )
 
 // ticketVersion is the first byte of a ticket. A reader refuses versions that it does not know.
-const ticketVersion = 1
+const ticketVersion = 2
 
-// newTicket packs what another process needs to take a lease over: the key and the value.
-func newTicket(key, value string) string {
-	buf := make([]byte, 0, 1+binary.MaxVarintLen64+len(key)+len(value))
+// newTicket packs what another process needs to take a lease over: the token, or 0, the key and the value.
+func newTicket(token uint64, key, value string) string {
+	buf := make([]byte, 0, 1+2*binary.MaxVarintLen64+len(key)+len(value))
 	buf = append(buf, ticketVersion)
+	buf = binary.AppendUvarint(buf, token)
 	buf = binary.AppendUvarint(buf, uint64(len(key)))
 	buf = append(buf, key...)
 	buf = append(buf, value...)
@@ -21,22 +24,33 @@ func newTicket(key, value string) string {
 }
 
 // parseTicket is the inverse of newTicket.
-func parseTicket(ticket string) (key, value string, err error) {
+func parseTicket(ticket string) (token uint64, key, value string, err error) {
+	fail := func(format string, args ...any) (uint64, string, string, error) {
+		return 0, "", "", fmt.Errorf("ticket %.20q "+format, append([]any{ticket}, args...)...)
+	}
 	buf, err := base64.RawURLEncoding.Strict().DecodeString(ticket)
 	if err != nil {
-		return "", "", fmt.Errorf("ticket %.20q is not one of Lease.Ticket: %w", ticket, err)
+		return fail("is not one of Lease.Ticket: %w", err)
 	}
 	if len(buf) == 0 || buf[0] != ticketVersion {
-		return "", "", fmt.Errorf("ticket %.20q is not of version %d", ticket, ticketVersion)
+		return fail("is not of version %d", ticketVersion)
 	}
-	size, n := binary.Uvarint(buf[1:])
-	if n <= 0 || size > uint64(len(buf)-1-n) {
-		return "", "", fmt.Errorf("ticket %.20q is cut short", ticket)
+	token, n := binary.Uvarint(buf[1:])
+	if n <= 0 || token >= quorum.MaxToken {
+		return fail("holds no token below 2^53")
 	}
-	rest := buf[1+n:]
+	buf = buf[1+n:]
+	size, n := binary.Uvarint(buf)
+	if n <= 0 || size > uint64(len(buf)-n) {
+		return fail("is cut short")
+	}
+	rest := buf[n:]
 	key, value = string(rest[:size]), string(rest[size:])
 	if value == "" {
-		return "", "", fmt.Errorf("ticket %.20q holds no value", ticket)
+		return fail("holds no value")
 	}
-	return key, value, errors.Join(validateKey(key))
+	if newTicket(token, key, value) != ticket {
+		return fail("is not written as Lease.Ticket does")
+	}
+	return token, key, value, errors.Join(validateKey(key))
 }

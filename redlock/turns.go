@@ -71,7 +71,7 @@ func (l *Locker) claim(ctx context.Context, c *call) (*quorum.Claim, error) {
 	for older := false; ; older = true {
 		current, mine := l.turns.take(key)
 		if mine {
-			claim, err := l.engine.Acquire(ctx, key, newValue(c.lease.holder), c.terms())
+			claim, err := l.engine.Acquire(ctx, key, newValue(c.lease.holder), l.terms(c))
 			l.turns.finish(key, current, claim, err)
 			return claim, err
 		}

@@ -1,0 +1,167 @@
+package quorum
+
+import (
+	"context"
+	"errors"
+
+	"github.com/quorumlock/quorumlock/clock"
+)
+
+// errNotRaised is the failure of a node that breaks the contract of Raise.
+var errNotRaised = errors.New("raised a fencing counter to less than it was asked to")
+
+// A numbering is what is known of a claim's fencing token while it is found. Each node that grants the claim
+// gives it a number of its own. The token is one that at least a majority of them have exactly, as their last
+// one, while they hold the claim's value: any later claim needs one of these nodes, and gets more from it. The
+// rules and their proof are in package tokenmodel, which tries what happens without them:
+//
+//   - a node raises its number only while it holds the value;
+//   - a node with a larger number than the token does not count: then the token is that number, and the
+//     others are asked again.
+type numbering struct {
+	given    []uint64 // by node; 0 where it has not granted
+	unknown  bool     // they were given to somebody else, and have to be asked for
+	levelled bool     // numbers had to be raised
+}
+
+// leading is the largest number that a node has given, and how many nodes have given just that. The caller
+// holds the claim's mu.
+func (n *numbering) leading() (token uint64, nodes int) {
+	for _, given := range n.given {
+		if given == token {
+			nodes++
+		} else if given > token {
+			token, nodes = given, 1
+		}
+	}
+	return token, nodes
+}
+
+// Token is the fencing token of the claim: greater than that of any claim on the key that ended before this one
+// was asked for. It is 0 if none was asked for, or if the nodes do not number what they grant.
+func (c *Claim) Token() uint64 { return c.token }
+
+// Levelled reports whether the nodes gave different numbers at first, which costs one more round trip.
+func (c *Claim) Levelled() bool { return c.levelled }
+
+// given notes the number that node i has given.
+func (c *Claim) given(i int, token uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.numbers != nil && token > c.numbers.given[i] {
+		c.numbers.given[i] = token
+	}
+}
+
+// toRaise reports whether node i is to be asked to raise its number to token, and if not, what it has given.
+func (c *Claim) toRaise(i int, token uint64) (ask bool, given uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.numbers == nil {
+		return false, c.token // it has been settled meanwhile
+	}
+	given = c.numbers.given[i]
+	return given < token && (given > 0 || c.numbers.unknown), given
+}
+
+func (c *Claim) known() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.numbers.unknown = false
+}
+
+// askNumber finds the token of a claim that somebody else has made.
+func (c *Claim) askNumber(ctx context.Context) error {
+	c.mu.Lock()
+	if c.numbers != nil {
+		c.numbers.unknown = true
+	}
+	c.mu.Unlock()
+	return c.awaitNumber(ctx)
+}
+
+// settle makes one of the given numbers the token, if a majority has it. If not it returns the number to raise
+// the others to.
+func (c *Claim) settle() (raiseTo uint64, settled bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.numbers == nil {
+		return 0, true
+	}
+	token, nodes := c.numbers.leading()
+	if c.numbers.unknown {
+		return 1, false // which changes nothing where a number is
+	}
+	if token != 0 && nodes < Majority(len(c.lanes)) {
+		return token, false
+	}
+	c.token, c.levelled, c.numbers = token, c.numbers.levelled, nil
+	return token, true
+}
+
+// number finds the claim's token, and calls done, with a [*MissError] if too few nodes still hold the value for
+// it. done may be called before number returns, and must not block. Only a public call, or something that Close
+// waits for, may call it.
+func (c *Claim) number(done func(error)) {
+	token, settled := c.settle()
+	if settled {
+		done(nil)
+		return
+	}
+	c.mu.Lock()
+	c.numbers.levelled = true
+	c.mu.Unlock()
+	e := c.engine
+	r := newRound(e, e.clock.Now(), Majority(len(e.peers)))
+	a := newAttempt(len(e.peers), Majority(len(e.peers)))
+	larger := false
+	r.count = func(v vote) (bool, func()) {
+		larger = larger || v.answer.Token > token
+		if v.answer.Verdict == Mine && v.answer.Token < token {
+			v.answer = Answer{Err: errNotRaised}
+		}
+		a.add(v.node, e.peers[v.node].node.Name(), v.answer)
+		return larger || a.done(), nil
+	}
+	r.decided = func() {
+		c.known()
+		if larger || a.mine.Outcome() == Reached {
+			c.number(done)
+			return
+		}
+		done(a.miss())
+	}
+	c.fanOut(r, nil, func(i int) {
+		l := &c.lanes[i]
+		l.round = r
+		l.raise(token)
+	})
+}
+
+// raise makes the node's number for the claim be token, if it has granted the claim with less.
+func (l *lane) raise(token uint64) {
+	c := l.claim
+	at := c.times(c.engine.clock.Now())
+	switch ask, given := c.toRaise(l.node, token); {
+	case at.now.Sub(l.round.started) >= c.terms.Timeout:
+		l.done(Answer{Err: errBusyNode(c.terms.Timeout)})
+	case c.isEnded():
+		l.done(Answer{Err: errAbandoned})
+	case !ask && given == 0:
+		l.done(Answer{Verdict: Free}) // it has not granted: there is nothing to raise
+	case !ask:
+		l.done(Answer{Verdict: Mine, Token: given})
+	default:
+		op := Op{Kind: Raise, Key: c.key, Value: c.value, Token: token, MaxTTL: c.terms.MaxTTL}
+		l.asked = &question{op: op, sent: at.now, limit: clock.Forever}
+		l.ask(at.deadline)
+	}
+}
+
+// raised ends a raise. A node whose number is larger is no vote for the token that was asked for, and says so.
+func (l *lane) raised(ans Answer) {
+	if ans.Verdict == Mine {
+		l.claim.given(l.node, ans.Token)
+	}
+	l.done(ans)
+}
