@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -61,4 +62,21 @@ func must(t testing.TB, err error) {
 // shoes is an order of the tests' shop.
 func shoes(id string, quantity int64) atomic.Order {
 	return atomic.Order{Stock: "{shoe}:stock", Log: "{shoe}:orders", ID: id, Quantity: quantity}
+}
+
+// scripts returns the sources of all scripts, by the names of their files.
+func scripts(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("*.lua")
+	must(t, err)
+	if len(files) == 0 {
+		t.Fatal("found no script, so this test tests nothing")
+	}
+	sources := make(map[string]string)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		must(t, err)
+		sources[file] = string(text)
+	}
+	return sources
 }

@@ -28,7 +28,7 @@ type value struct {
 // know time: windows last until the test ends them.
 type model map[string]value
 
-var canonical = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
+var canonical = regexp.MustCompile(`^(0|-?[1-9]\d*)$`)
 
 // integer reads text as Redis does, if it is in [least, most].
 func integer(text string, least, most int64) (int64, bool) {

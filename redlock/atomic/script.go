@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -81,10 +82,18 @@ func (s script) failed(ctx context.Context, keys []string, err error) error {
 	if !doubtful(err) {
 		return fmt.Errorf("atomic: %s %q: %w", s.name, keys[0], err)
 	}
-	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
-		err = fmt.Errorf("%w: %w", ended, err) // the library tells of a timeout, not of its reason
+	if end := ended(ctx); end != nil && !errors.Is(err, end) {
+		err = fmt.Errorf("%w: %w", end, err) // the library tells of a timeout, not of its reason
 	}
 	return fmt.Errorf("%w: %s %q: %w", ErrUnknown, s.name, keys[0], err)
+}
+
+// ended returns why ctx has ended, or nil. A socket with the deadline of ctx can notice it before ctx does.
+func ended(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // unreadable passes on what a reply says, unless it says nothing that the script would. Whoever sent such a

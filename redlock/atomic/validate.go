@@ -60,7 +60,7 @@ func slotFault(keys ...string) error {
 	for _, key := range keys[1:] {
 		if hashTag(key) != hashTag(keys[0]) {
 			return fmt.Errorf("keys %.64q and %.64q have different hash tags: on a Cluster or a Ring "+
-				"all keys of one call need the same, such as {shoe} in \"{shoe}:stock\"", keys[0], key)
+				"all keys of one call need the same hash tag, such as {shoe} in \"{shoe}:stock\"", keys[0], key)
 		}
 	}
 	return nil

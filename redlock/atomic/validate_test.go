@@ -100,7 +100,7 @@ func TestKeysOfOneCallShareAHashTag(t *testing.T) {
 				_, refused := errors.AsType[*atomic.ConfigError](err)
 				if want := tc.fault && kind != "single"; refused != want {
 					t.Errorf("%s: error = %v; want a ConfigError: %v", kind, err, want)
-				} else if refused && !strings.Contains(err.Error(), "need the same") {
+				} else if refused && !strings.Contains(err.Error(), "need the same hash tag") {
 					t.Errorf("error %q does not say what to do", err)
 				}
 			}
