@@ -167,7 +167,7 @@ func TestLimitHoldsAcrossWindows(t *testing.T) {
 	}
 }
 
-// Each order comes from two callers, of which one finds it reserved. In the end stock, log and index agree with
+// Each order comes from two callers, of which one finds it reserved. In the end stock, log and the reserved agree with
 // what the callers were told.
 func TestStockIsNeverNegativeAndTheLogComplete(t *testing.T) {
 	const stock, rounds = 400, 20
@@ -193,8 +193,8 @@ func TestStockIsNeverNegativeAndTheLogComplete(t *testing.T) {
 	for _, order := range reserved.all {
 		ids = append(ids, order.ID)
 		left -= order.Quantity
-		if got := plain.HGet(t.Context(), "{shoe}:orders:index", order.ID).Val(); got != fmt.Sprint(order.Quantity) {
-			t.Errorf("order %q has %s in the index, want %d", order.ID, got, order.Quantity)
+		if got := plain.HGet(t.Context(), "{shoe}:stock:reserved", order.ID).Val(); got != fmt.Sprint(order.Quantity) {
+			t.Errorf("order %q has %s among the reserved, want %d", order.ID, got, order.Quantity)
 		}
 	}
 	if got := plain.Get(t.Context(), "{shoe}:stock").Val(); left < 0 || got != fmt.Sprint(left) {

@@ -26,7 +26,7 @@
 // # Limits
 //
 // There is no quorum here. A node that loses its memory loses the counts with it. A replica that takes
-// over has not seen the last writes, and those were acknowledged: a counter then goes back, a limit is
+// over may not have seen the last writes, though those were acknowledged: a counter then goes back, a limit is
 // given out again, stock that was sold is sold once more. Where that must not happen, the database that keeps
 // the orders has to refuse them. Nor may the node evict these keys (maxmemory-policy noeviction, or a volatile
 // one for keys without TTL).

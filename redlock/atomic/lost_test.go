@@ -54,9 +54,9 @@ func TestLostReplies(t *testing.T) {
 		},
 		"an order is reserved once, and says so": {
 			reserve(shoes("o1", 2)),
-			map[string]string{"{shoe}:stock": "3", "{shoe}:orders": "[o1]", "{shoe}:orders:index": "map[o1:2]"},
+			map[string]string{"{shoe}:stock": "3", "{shoe}:orders": "[o1]", "{shoe}:stock:reserved": "map[o1:2]"},
 			atomic.Reservation{Left: 3, Already: true},
-			map[string]string{"{shoe}:stock": "3", "{shoe}:orders": "[o1]", "{shoe}:orders:index": "map[o1:2]"},
+			map[string]string{"{shoe}:stock": "3", "{shoe}:orders": "[o1]", "{shoe}:stock:reserved": "map[o1:2]"},
 		},
 	}
 	for name, tc := range tests {

@@ -8,8 +8,9 @@ import (
 
 // Recipes runs the recipes on the server, or the servers, of one client.
 //
-// [New] makes one; its zero value is not usable. All methods may be called from several goroutines. There is
-// nothing to close: the client stays the caller's.
+// [New] makes one; its zero value is not usable. All methods may be called from several goroutines. Results are
+// zero where there is an error, which has the details. There is nothing to close: the client stays the
+// caller's.
 type Recipes struct {
 	client  redis.UniversalClient
 	sharded bool // the client picks a server by the hash tag of a key

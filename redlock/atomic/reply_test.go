@@ -1,11 +1,16 @@
 package atomic
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	"net"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 var aScript = newScript("test", "return {1}", "a string", "a list", "a hash")
@@ -49,7 +54,7 @@ func TestDecode(t *testing.T) {
 
 // Each recipe takes the replies of its script, and no other.
 func TestUnexpectedReplies(t *testing.T) {
-	order := Order{Stock: "s", Log: "l", Index: "i", ID: "o", Quantity: 2}
+	order := Order{Stock: "s", Log: "l", ID: "o", Quantity: 2}
 	recipes := map[string]func(reply) error{
 		"increment": func(r reply) error { _, err := r.incremented("c", 3); return err },
 		"push":      func(r reply) error { _, err := r.pushed(); return err },
@@ -67,6 +72,32 @@ func TestUnexpectedReplies(t *testing.T) {
 			if err := recipes[name](r); !errors.Is(err, errMalformed) {
 				t.Errorf("%s makes %v of the reply %v, want a malformed one", name, err, r)
 			}
+		}
+	}
+}
+
+// Doubt is the rule: only of some failures it is known that nothing was carried out.
+func TestDoubtful(t *testing.T) {
+	tests := map[string]struct {
+		err  error
+		want bool
+	}{
+		"the server refuses":           {redis.ErrCrossSlot, false},
+		"the same, wrapped":            {fmt.Errorf("node: %w", redis.ErrCrossSlot), false},
+		"nobody listens":               {&net.OpError{Op: "dial", Err: errors.New("refused")}, false},
+		"no connection is free":        {redis.ErrPoolTimeout, false},
+		"none may be made":             {redis.ErrPoolExhausted, false},
+		"the client is closed":         {redis.ErrClosed, false},
+		"the context had ended before": {unsentError{context.Canceled}, false},
+		"the context ended":            {context.Canceled, true},
+		"writing failed":               {&net.OpError{Op: "write", Err: errors.New("broken pipe")}, true},
+		"reading failed":               {&net.OpError{Op: "read", Err: errors.New("reset")}, true},
+		"the connection ended":         {io.EOF, true},
+		"an empty answer":              {redis.Nil, true},
+	}
+	for name, tc := range tests {
+		if got := doubtful(tc.err); got != tc.want {
+			t.Errorf("%s: doubtful(%v) = %v, want %v", name, tc.err, got, tc.want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package atomic
 import (
 	"context"
 	_ "embed" // the script
+	"errors"
 	"fmt"
 )
 
@@ -12,8 +13,10 @@ var reserveSource string
 var reserveScript = newScript("reserve", reserveSource, "an integer in (-2^53, 2^53)", "a list of order ids",
 	"a hash of order ids to quantities in [1, 2^53)")
 
-// IndexSuffix makes the key of the index out of that of the log; see [Order.Index].
-const IndexSuffix = ":index"
+// ReservedSuffix makes, out of the key of a stock, the key of the hash by which a repeated order is known: the
+// ids of the orders reserved from this stock, with their quantities. It has no TTL, and grows with every
+// order. Delete it when the sale is over and no order will be repeated.
+const ReservedSuffix = ":reserved"
 
 // Codes of the reservation alone.
 const (
@@ -23,15 +26,14 @@ const (
 
 // An Order is what [Recipes.Reserve] takes from a stock.
 type Order struct {
-	// Stock is the key of the stock, an integer that somebody has set.
+	// Stock is the key of the stock, an integer that somebody has set. Beside it is a key that ends with
+	// [ReservedSuffix].
 	Stock string
-	// Log is the key of the list of order ids, newest first. Whoever handles orders may take ids out of it.
+	// Log is the key of the list of order ids, newest first. Several stocks may have one. Whoever handles
+	// orders may take ids out of it.
 	Log string
-	// Index is the key of the hash by which a repeated order is known: its ids, with their quantities. It has
-	// no TTL, and grows with every order; delete it when the sale is over. If empty, it is Log with
-	// [IndexSuffix].
-	Index string
-	// ID names the order. A repeat of the call has the same.
+	// ID names the order. A repeat of the call has the same. An order can have parts from several stocks: each
+	// stock has its own account of ids.
 	ID string
 	// Quantity is what to take, in [1, 2^53).
 	Quantity int64
@@ -50,11 +52,8 @@ type Reservation struct {
 //
 // A call with the id of an order that was reserved changes nothing and says so: a repeat after an [ErrUnknown]
 // is harmless, and tells what had happened. It is a [*ConflictError] if the quantity is not the same. Orders that
-// other programs have put on the log, and not into the index, are not known.
+// other programs have only put on the log are not known.
 func (r *Recipes) Reserve(ctx context.Context, order Order) (Reservation, error) {
-	if order.Index == "" && order.Log != "" {
-		order.Index = order.Log + IndexSuffix
-	}
 	if err := order.validate(r.sharded); err != nil {
 		return Reservation{}, err
 	}
@@ -62,17 +61,14 @@ func (r *Recipes) Reserve(ctx context.Context, order Order) (Reservation, error)
 	return run(ctx, r, reserveScript, read, order.keys(), order.ID, order.Quantity)
 }
 
-func (o Order) keys() []string { return []string{o.Stock, o.Log, o.Index} }
+func (o Order) keys() []string { return []string{o.Stock, o.Log, o.Stock + ReservedSuffix} }
 
 // validate returns every rule that the order breaks.
 func (o Order) validate(sharded bool) error {
 	faults := []error{
 		keyFault("stock", o.Stock),
 		keyFault("log", o.Log),
-		o.indexFault(),
-		distinctFault("stock", o.Stock, "log", o.Log),
-		distinctFault("stock", o.Stock, "index", o.Index),
-		distinctFault("log", o.Log, "index", o.Index),
+		o.logFault(),
 		o.idFault(),
 		countFault("quantity", o.Quantity),
 	}
@@ -82,26 +78,19 @@ func (o Order) validate(sharded bool) error {
 	return configError(faults...)
 }
 
-// indexFault leaves an index that is missing because the log is to the log's own fault.
-func (o Order) indexFault() error {
-	if o.Index == "" {
-		return nil
+// logFault tells a log that is none of the stock's own keys from one that is.
+func (o Order) logFault() error {
+	if o.Log != "" && (o.Log == o.Stock || o.Log == o.Stock+ReservedSuffix) {
+		return fmt.Errorf("the log key %.64q is one of the stock's own keys", o.Log)
 	}
-	return keyFault("index", o.Index)
+	return nil
 }
 
 func (o Order) idFault() error {
 	if o.ID == "" {
-		return fmt.Errorf("the order id is empty")
+		return errors.New("the order id is empty")
 	}
 	return lengthFault("order id", o.ID, MaxIDBytes)
-}
-
-func distinctFault(role, key, otherRole, other string) error {
-	if key == other && key != "" {
-		return fmt.Errorf("%s and %s are the same key, %.64q", role, otherRole, key)
-	}
-	return nil
 }
 
 func (r reply) reserved(o Order) (Reservation, error) {

@@ -2,17 +2,17 @@
 --
 -- KEYS[1]  stock, a string                          ARGV[1]  order id
 -- KEYS[2]  log, a list of order ids, newest first   ARGV[2]  quantity, in [1, 2^53)
--- KEYS[3]  index, a hash of order id to quantity
+-- KEYS[3]  reserved, a hash of order id to quantity
 --
 -- Returns {1, left}            reserved; left in stock
 --         {0, left}            short: less is left than asked for; nothing was written
 --         {2, left, quantity}  the order has been reserved before, for that quantity; nothing was written
 --         {3}                  short, since there is no stock key; nothing was written
 --         {-1, i, type}        KEYS[i] is of another type; nothing was written
---         {-2, i, text}        KEYS[i] holds text, which is no integer in (-2^53, 2^53), or for the
---                              index none in [1, 2^53); nothing was written
+--         {-2, i, text}        KEYS[i] holds text, which is no integer in (-2^53, 2^53), or for
+--                              KEYS[3] none in [1, 2^53); nothing was written
 --
--- Retry-safe: a repeat with the same order id takes nothing and answers 2, for as long as the index
+-- Retry-safe: a repeat with the same order id takes nothing and answers 2, for as long as KEYS[3]
 -- has the order. Everything is checked before the first write, as Redis takes no write back.
 
 -- Numbers in Lua are doubles. From 2^53 on they skip integers, and comparing would be guessing.

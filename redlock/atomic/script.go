@@ -114,6 +114,8 @@ func doubtful(err error) bool {
 		network *net.OpError
 	)
 	switch {
+	case errors.Is(err, redis.Nil): // an answer that no script gives
+		return true
 	case errors.As(err, &refused), errors.As(err, &unsent):
 		return false
 	case errors.As(err, &network) && network.Op == "dial":

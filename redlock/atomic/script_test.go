@@ -45,7 +45,7 @@ func TestScriptForgotten(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"c": "6", "l": "[a]", "h": "6", "{shoe}:stock": "4", "{shoe}:orders": "[o1]", "{shoe}:orders:index": "map[o1:1]",
+		"c": "6", "l": "[a]", "h": "6", "{shoe}:stock": "4", "{shoe}:orders": "[o1]", "{shoe}:stock:reserved": "map[o1:1]",
 	}
 	if got := contents(t, plain); !maps.Equal(got, want) {
 		t.Errorf("the server has %q, want %q", got, want)
