@@ -3,7 +3,8 @@
 //
 // # Guarantee
 //
-// Each call is one Lua script on one data node, and the node runs nothing else meanwhile. However many
+// Each call is one Lua script on one data node, and the node runs nothing else meanwhile: one EVALSHA, and an
+// EVAL behind it where the node does not have the script yet. However many
 // clients call at once, a counter never goes over the maximum of its callers, a list never gets an element
 // twice, a window never allows more hits than its limit, and stock never goes below zero while its log has
 // every order that was reserved, once. That holds among callers of these recipes; other commands on the same
