@@ -190,3 +190,30 @@ func TestFailuresWithoutDoubt(t *testing.T) {
 		})
 	}
 }
+
+// A foreign is a hook that answers every command itself, with what no script replies.
+type foreign struct{ reply any }
+
+func (foreign) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (foreign) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook { return next }
+
+func (f foreign) ProcessHook(redis.ProcessHook) redis.ProcessHook {
+	return func(_ context.Context, cmd redis.Cmder) error {
+		cmd.(interface{ SetVal(any) }).SetVal(f.reply)
+		return nil
+	}
+}
+
+// A reply that cannot be read says nothing about what was carried out.
+func TestForeignReplies(t *testing.T) {
+	for _, reply := range []any{nil, "OK", []any{}, []any{int64(99)}, []any{int64(-1), int64(9), "list"}} {
+		c := client(t, &redis.Options{Addr: "127.0.0.1:1"})
+		c.AddHook(foreign{reply})
+		for name, call := range every() {
+			if _, err := call(t.Context(), recipes(t, c)); !errors.Is(err, atomic.ErrUnknown) {
+				t.Errorf("%s, answered with %v: error %v, want ErrUnknown", name, reply, err)
+			}
+		}
+	}
+}
