@@ -196,7 +196,9 @@ type foreign struct{ reply any }
 
 func (foreign) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (foreign) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook { return next }
+func (foreign) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
 
 func (f foreign) ProcessHook(redis.ProcessHook) redis.ProcessHook {
 	return func(_ context.Context, cmd redis.Cmder) error {
