@@ -13,7 +13,7 @@ var pushUniqueScript = newScript("push unique", pushUniqueSource, "a list")
 // PushUnique appends element to the list at key unless the list has it, and reports whether it did. Elements
 // are compared byte for byte, and one may be empty.
 //
-// The server looks through the whole list, and everybody waits meanwhile, some 2 ms at 100,000 short elements:
+// The server looks through the whole list, and everybody waits meanwhile, milliseconds at 100,000 short elements:
 // this is for lists of thousands, not of millions. A repeat after an [ErrUnknown] appends nothing twice, but returns false also if the lost call was
 // the one that appended. An element that somebody has taken out of the list can be appended again.
 func (r *Recipes) PushUnique(ctx context.Context, key, element string) (bool, error) {
