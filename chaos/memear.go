@@ -157,13 +157,11 @@ func (l *memLink) cutSubscriber() {
 // loses reports whether faults lose the announcement. It needs mu.
 func (s *memServer) loses(l *memLink, m *memMessage) bool {
 	d := l.draws(m, lossDraws)
-	for _, share := range s.deaf {
-		if d.Share(share) {
-			s.meets.meet(LoseAnnouncements)
-			return true
-		}
+	lost := slices.ContainsFunc(s.deaf, d.Share)
+	if lost {
+		s.meets.meet(LoseAnnouncements)
 	}
-	return false
+	return lost
 }
 
 // lossDraws tells the draws of losses from those of trips.

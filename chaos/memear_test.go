@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,7 +19,9 @@ type stage struct {
 	record  *chaos.Recorder
 	ear     quorum.Announcer
 	other   quorum.Node
-	heard   []string
+
+	mu    sync.Mutex
+	heard []string
 }
 
 // onStage plays one in a bubble, in which the first client listens already.
@@ -33,7 +36,7 @@ func onStage(t *testing.T, play func(s *stage)) {
 		}
 		s.ear, s.other = s.join(0).(quorum.Announcer), s.join(1)
 		stop := s.ear.Announcements("job", func(a quorum.Announcement) {
-			s.heard = append(s.heard, a.Kind.String())
+			s.hear(a.Kind.String())
 		})
 		s.pass(time.Second)
 		s.wants("listening")
@@ -52,6 +55,12 @@ func (s *stage) join(client int) quorum.Node {
 		s.Fatal(err)
 	}
 	return m.Nodes[0]
+}
+
+func (s *stage) hear(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard = append(s.heard, text)
 }
 
 func (s *stage) pass(d time.Duration) {
@@ -181,7 +190,7 @@ func TestAWishToListenSurvivesTheNode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stop := s.ear.Announcements("job", func(a quorum.Announcement) { s.heard = append(s.heard, "second "+a.Kind.String()) })
+		stop := s.ear.Announcements("job", func(a quorum.Announcement) { s.hear("second " + a.Kind.String()) })
 		defer stop()
 		s.pass(time.Second)
 		kill, err := s.cluster.Inject(t.Context(), chaos.Fault{Kind: chaos.Kill, Nodes: []int{0}})

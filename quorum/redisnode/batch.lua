@@ -188,46 +188,46 @@ end
 local rest -- where in ARGV what these operations take goes on
 local made, somebody
 local function knowing(kind)
-  local function take()
-    rest = rest + 1
-    return ARGV[rest]
-  end
-
-  local function hint(what, ...)
-    made = made or lists()
-    local fine, result = pcall(made[what], ...)
-    return fine and result
-  end
-
   -- The answer n, with what the hint says on whether others wait.
   local function told(n, what, ...)
     if somebody == nil then
       local fine, marks = pcall(call, 'EXISTS', MARK)
       somebody = fine and marks == 1
     end
-    if somebody and hint(what, ...) then
-      return {n, 1}
+    if somebody then
+      made = made or lists()
+      local fine, others = pcall(made[what], ...)
+      if fine and others then
+        return {n, 1}
+      end
     end
     return n
   end
 
+  if kind == 'release-telling' then
+    return function(key, value, t)
+      local n = release(key, value, t)
+      return n == 0 and told(n, 'name', key) or n
+    end
+  end
+
+  local function take()
+    rest = rest + 1
+    return ARGV[rest]
+  end
+
   local function note(key, id, waited)
-    hint('note', key, id, waited)
+    made = made or lists()
+    pcall(made.note, key, id, waited)
     somebody = true
   end
 
-  if kind == 'release-telling' or kind == 'release-telling-as' then
+  if kind == 'release-telling-as' then
     return function(key, value, t)
-      local id, waited
-      if kind == 'release-telling-as' then
-        id, waited = take(), take()
-      end
+      local id, waited = take(), take()
       local n = release(key, value, t)
-      if n ~= 0 then
-        return n
-      end
-      n = told(n, 'name', key, id)
-      if id then
+      if n == 0 then
+        n = told(n, 'name', key, id)
         note(key, id, waited)
       end
       return n

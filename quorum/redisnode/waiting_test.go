@@ -211,6 +211,11 @@ func TestTheDeadAreSkippedAndNothingStays(t *testing.T) {
 		t.Error("nobody waits")
 	}
 	s.hears(quorum.Freed, "alive")
+	s.want(hold("holder"), quorum.Mine)
+	s.queue("left")
+	if keys := s.left(); len(keys) != 3 {
+		t.Errorf("kept: %q, want a mark and two lists", keys)
+	}
 	for _, key := range s.left() {
 		if left := s.plain.PTTL(t.Context(), key).Val(); left <= 0 || left > quorum.WaiterLife {
 			t.Errorf("%s stays for %v", key, left)

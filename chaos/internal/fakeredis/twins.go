@@ -12,7 +12,7 @@ var twins = map[string]struct {
 	code string
 	run  Script
 }{
-	"batch": {"8d5811c9fe8dcea3163a806061939e5be74855ac", batch},
+	"batch": {"a5af0260cc7b7e3ca757f2c11cbede7b8dfec3f1", batch},
 }
 
 // batch is batch.lua. Each operation is reported as an execution of its own.
