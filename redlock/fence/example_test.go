@@ -74,15 +74,15 @@ func Example() {
 
 // Guard a service of HTTP, each path on its own, and ask it.
 func ExampleHandler() {
-	store := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "stored") })
+	store := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	byPath := func(r *http.Request) string { return r.URL.Path }
 	server := httptest.NewServer(fence.Handler(fence.NewMemory(), byPath, store))
 	defer server.Close()
 
 	client := &http.Client{Transport: fence.Transport(nil)}
 	defer client.CloseIdleConnections()
-	for _, token := range []uint64{34, 33} {
-		ctx := fence.WithToken(context.Background(), token) // token: lease.Token()
+	for _, token := range []uint64{34, 33} { // of two leases
+		ctx := fence.WithToken(context.Background(), token)
 		request, err := http.NewRequestWithContext(ctx, http.MethodPut, server.URL+"/accounts/42", http.NoBody)
 		if err != nil {
 			log.Fatal(err)
@@ -98,7 +98,7 @@ func ExampleHandler() {
 		}
 	}
 	// Output:
-	// 200 OK
+	// 204 No Content
 	// 412 Precondition Failed
 	// stop: the newest token is 34
 }
@@ -117,7 +117,7 @@ func ExampleRedis() {
 	}
 
 	ctx := context.Background()
-	const token = 34 // lease.Token()
+	const token = 34 // that of the lease
 	stock, err := guard.Get(ctx, "stock", token)
 	if err != nil && !errors.Is(err, redis.Nil) {
 		log.Fatal(err)

@@ -228,9 +228,9 @@ func TestAnotherPreconditionIsNotOurs(t *testing.T) {
 		response http.Response
 		want     error
 	}{
-		"If-Match":           {http.Response{StatusCode: 412, Header: http.Header{}, Request: request}, nil},
-		"a success":          {http.Response{StatusCode: 200, Header: http.Header{fence.NewestHeader: {"34"}}, Request: request}, nil},
-		"a malformed header": {http.Response{StatusCode: 412, Header: http.Header{fence.NewestHeader: {"x"}}, Request: request}, fence.ErrBadToken},
+		"If-Match":           {http.Response{StatusCode: http.StatusPreconditionFailed, Header: http.Header{}, Request: request}, nil},
+		"a success":          {http.Response{StatusCode: http.StatusOK, Header: http.Header{fence.NewestHeader: {"34"}}, Request: request}, nil},
+		"a malformed header": {http.Response{StatusCode: http.StatusPreconditionFailed, Header: http.Header{fence.NewestHeader: {"x"}}, Request: request}, fence.ErrBadToken},
 	} {
 		if err := fence.CheckResponse(&tc.response); !errors.Is(err, tc.want) {
 			t.Errorf("%s: CheckResponse = %v, want %v", name, err, tc.want)

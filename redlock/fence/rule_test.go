@@ -44,7 +44,6 @@ func TestARefusalSaysWhatToDo(t *testing.T) {
 // writer had not read is a lost update.
 type register struct {
 	version int
-	lost    int
 	newest  uint64
 	guard   func(r *register, token uint64, writing bool) bool // reports whether it is admitted
 }

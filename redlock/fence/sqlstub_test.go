@@ -49,7 +49,7 @@ type stubConn struct{ stub *sqlStub }
 
 func (stubConn) Prepare(string) (driver.Stmt, error) { return nil, errors.New("not needed") }
 func (stubConn) Close() error                        { return nil }
-func (c stubConn) Begin() (driver.Tx, error)         { return c, nil } //nolint:staticcheck // driver.Conn has it
+func (c stubConn) Begin() (driver.Tx, error)         { return c, nil }
 func (c stubConn) Rollback() error                   { c.stub.next("ROLLBACK", nil); return nil }
 
 func (c stubConn) Commit() error {

@@ -42,7 +42,9 @@ func TestTableAsksTheDatabase(t *testing.T) {
 		"the token there is NULL":    {fence.SQLite, []any{int64(0), []any{nil}}, errAny, "UPDATE SELECT"},
 		"the token there is under 0": {fence.SQLite, []any{int64(0), row(-1)}, errAny, "UPDATE SELECT"},
 		"it never settles": {
-			fence.SQLite, []any{int64(0), row(3), int64(0), row(3), int64(0), row(3), int64(0), row(3)}, errAny,
+			fence.SQLite,
+			[]any{int64(0), row(3), int64(0), row(3), int64(0), row(3), int64(0), row(3)},
+			errAny,
 			"UPDATE SELECT UPDATE SELECT UPDATE SELECT UPDATE SELECT",
 		},
 	}
