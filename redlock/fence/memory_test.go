@@ -52,7 +52,8 @@ func TestMemoryKeepsOnlyWhatWasAdmitted(t *testing.T) {
 	}
 }
 
-// What is forgotten under a write must not let another one in beside it.
+// What is forgotten under a write must not let another one in beside it, be it one that waits already or
+// one that comes later.
 func TestMemoryForgetsUnderAWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := fence.NewMemory()
@@ -63,21 +64,18 @@ func TestMemoryForgetsUnderAWrite(t *testing.T) {
 			if inside != 1 {
 				t.Errorf("%d writes at once", inside)
 			}
+			m.Forget("a")
 			time.Sleep(time.Second)
 			inside--
 			return nil
 		}
-		err := m.Write(t.Context(), "a", 34, func(ctx context.Context) error {
-			m.Forget("a")
+		for i := range uint64(5) {
 			others.Go(func() {
-				if err := m.Write(ctx, "a", 2, write); err != nil {
+				time.Sleep(time.Duration(i) * 400 * time.Millisecond)
+				if err := m.Write(t.Context(), "a", 34-i, write); err != nil {
 					t.Errorf("an old token after Forget: %v", err)
 				}
 			})
-			return write(ctx)
-		})
-		if err != nil {
-			t.Error(err)
 		}
 		others.Wait()
 		m.Forget("a")

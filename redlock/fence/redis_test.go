@@ -101,6 +101,9 @@ func TestRedisRunsScriptsUnderTheGuard(t *testing.T) {
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("the body saw %v, %v, want %v", got, err, want)
 	}
+	if beyond := args[:4][3]; beyond != nil {
+		t.Errorf("Run wrote %v behind the caller's arguments", beyond)
+	}
 	if got, err := guard.Run(t.Context(), script, "stock", 34, nil).Slice(); err != nil || !slices.Equal(got, []any{int64(0), int64(0)}) {
 		t.Errorf("without keys, the body saw %v, %v", got, err)
 	}

@@ -23,10 +23,10 @@ import (
 // resources in one transaction does so in one order everywhere, or the database may see a deadlock.
 //
 // Any isolation level from read committed up will do. Under higher ones a database may refuse one of two
-// transactions that meet, and MySQL may do so when two add a row for one resource; that error is passed
-// on, and the transaction is to be tried again, with the same token. SQLite: set a busy_timeout; a driver
-// may wait that long whatever ctx says. SQL Server compares names without regard to spaces at their ends,
-// so that two which differ in these share their newest token.
+// transactions that meet, and MySQL may do so when two add the row of one resource, unless Register has
+// added it before. That error is passed on, and the transaction is to be tried again, with the same token.
+// SQLite: set a busy_timeout; a driver may wait that long whatever ctx says. SQL Server compares names
+// without regard to spaces at their ends, so that two which differ in these share their newest token.
 //
 // The tests of this project run SQLite. For the other databases they pin the text of the statements.
 type Table struct {
