@@ -6,13 +6,17 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"sync"
 	"testing"
 )
 
 // A sqlStub is a database that answers each statement with what comes next in its script, and keeps what
 // it was asked. Real databases are in the module examples.
 type sqlStub struct {
-	answers []any // for a statement: int64, the rows it changed; for a query: []any, its only row; nil, no row; or an error
+	mu sync.Mutex
+	// For a statement: int64, the rows it changed. For a query: []any, its only row, or nil, no row. For
+	// any of them: an error, or a func() any that makes the answer.
+	answers []any
 	asked   []asked
 }
 
@@ -29,6 +33,8 @@ func (s *sqlStub) open(t *testing.T) *sql.DB {
 }
 
 func (s *sqlStub) next(statement string, args []driver.NamedValue) any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	a := asked{statement: statement}
 	for _, arg := range args {
 		a.args = append(a.args, arg.Value)
@@ -39,6 +45,9 @@ func (s *sqlStub) next(statement string, args []driver.NamedValue) any {
 	}
 	answer := s.answers[0]
 	s.answers = s.answers[1:]
+	if made, ok := answer.(func() any); ok {
+		return made()
+	}
 	return answer
 }
 
