@@ -237,3 +237,44 @@ func TestAnotherPreconditionIsNotOurs(t *testing.T) {
 		}
 	}
 }
+
+// A read only registers: it keeps nobody away while it is answered, be it ever so slowly.
+func TestHandlerHoldsNobodyOffWhileItReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		guard := fence.NewMemory()
+		handler := byPath(guard, func(_ http.ResponseWriter, r *http.Request) {
+			brief, cancel := context.WithTimeout(r.Context(), time.Second)
+			defer cancel()
+			if err := guard.Register(brief, r.URL.Path, 35); err != nil {
+				t.Errorf("a newer holder, during a read: %v", err)
+			}
+		})
+		request := httptest.NewRequest(http.MethodGet, "/a", http.NoBody)
+		request.Header.Set(fence.TokenHeader, "34")
+		handler.ServeHTTP(httptest.NewRecorder(), request)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A RoundTripper must not change the request that it was given.
+func TestTransportLeavesTheRequestAlone(t *testing.T) {
+	sent := ""
+	base := roundTripper(func(r *http.Request) (*http.Response, error) {
+		sent = r.Header.Get(fence.TokenHeader)
+		return nil, errBroken
+	})
+	request := httptest.NewRequestWithContext(fence.WithToken(t.Context(), 34), http.MethodPut, "/a", http.NoBody)
+	response, err := fence.Transport(base).RoundTrip(request)
+	if response != nil {
+		response.Body.Close()
+	}
+	if !errors.Is(err, errBroken) || sent != "34" {
+		t.Errorf("token %q was sent, error %v, want 34 and %v", sent, err, errBroken)
+	}
+	if left := request.Header.Get(fence.TokenHeader); left != "" {
+		t.Errorf("the caller's request now has the token %q", left)
+	}
+}
