@@ -39,12 +39,13 @@ var layering = map[string][]string{
 	"redlock": {"clock", "quorum", "quorum/redisnode"},
 
 	// The layers use the lock as any other program would.
-	"redlock/fence":     {"redlock"},
-	"redlock/stampede":  {"redlock"},
-	"redlock/leader":    {"redlock"},
-	"redlock/taskqueue": {"redlock", "redlock/leader"},
-	"redlock/atomic":    {},
-	"redlock/gateway":   {"redlock/..."},
+	"redlock/fence":           {"redlock"},
+	"redlock/fence/fencetest": {"redlock/fence"},
+	"redlock/stampede":        {"redlock"},
+	"redlock/leader":          {"redlock"},
+	"redlock/taskqueue":       {"redlock", "redlock/leader"},
+	"redlock/atomic":          {},
+	"redlock/gateway":         {"redlock/..."},
 
 	"chaos":                  {"clock", "quorum/...", "redlock/..."},
 	"chaos/mutants":          {}, // rewrites source files and runs their tests
@@ -55,7 +56,8 @@ var layering = map[string][]string{
 	"cmd/redlock":            {"clock", "quorum/...", "redlock/..."},
 
 	// What users read and copy.
-	"examples/quickstart": {"redlock"},
+	"examples/quickstart":   {"redlock"},
+	"examples/pausedholder": {"redlock/fence"},
 }
 
 // withoutRedis are the packages that decide or count and must not know what a node is made of.
