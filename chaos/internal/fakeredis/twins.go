@@ -12,7 +12,7 @@ var twins = map[string]struct {
 	code string
 	run  Script
 }{
-	"batch": {"8d5811c9fe8dcea3163a806061939e5be74855ac", batch},
+	"batch": {"7f57bfdf373ec1183fa20a7a4bf30ed1f4d5d975", batch},
 }
 
 // batch is batch.lua. Each operation is reported as an execution of its own.
