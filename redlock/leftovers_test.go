@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -151,4 +152,56 @@ func TestCallsStandInLineAsTheyBegan(t *testing.T) {
 		}
 		l.leave(want, true)
 	}
+}
+
+// A call may give up at the very moment at which it is given the lock. Then the next one has it at once.
+func TestAnHeirThatLeavesInTheMomentOfTheHandOver(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // who is woken does not run before the hand-over is complete
+	synctest.Test(t, func(t *testing.T) {
+		list, nodes := lockers(t, 1)
+		l := list[0]
+		lease, err := l.TryAcquire(t.Context(), "job")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		heir, next := make(chan error, 1), make(chan *Lease, 1)
+		go func() {
+			_, err := l.Acquire(ctx, "job")
+			heir <- err
+		}()
+		synctest.Wait()
+		go func() {
+			lease, err := l.Acquire(t.Context(), "job")
+			if err != nil {
+				t.Errorf("Acquire: %v", err)
+			}
+			next <- lease
+		}()
+		time.Sleep(100 * time.Millisecond)
+		s := lease.heir(l.clock.Now(), 0)
+		start := time.Now()
+		lease.claim.HandOver(newValue("heir"), lease.terms.terms(), func(claim *quorum.Claim, err error) bool {
+			if s == nil || claim == nil || err != nil {
+				t.Errorf("heir %v, claim %v, error %v", s, claim, err)
+			}
+			cancel()
+			return l.lines.deliver(s, claim)
+		})
+		if err := <-heir; !errors.Is(err, context.Canceled) {
+			t.Errorf("the heir: error %v, want that of its context", err)
+		}
+		second := <-next
+		if took := time.Since(start); took > 50*time.Millisecond {
+			t.Errorf("the next one has the lock after %v", took)
+		}
+		_ = second.Release(t.Context())
+		synctest.Wait()
+		for _, node := range nodes {
+			if n := len(node.Keys()); n != 0 {
+				t.Errorf("%s keeps the key for nobody", node.Name())
+			}
+		}
+	})
 }
