@@ -108,6 +108,7 @@ func (l *lane) succeed(before *Claim, answer func(*lane, Answer)) {
 		Next:     c.value,
 		TTL:      c.terms.Lifetime(),
 		NotAfter: at.now.Add(c.terms.Timeout),
+		Waiter:   c.terms.Waiter,
 	}
 	l.asked = &question{op: op, sent: at.now, limit: clock.Forever, answer: answer, before: before}
 	if !c.mark(l.node) {
