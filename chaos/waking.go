@@ -6,7 +6,8 @@ import (
 )
 
 // Waking holds if at no time, faults or not, a lock stays free for longer than idle while somebody asks for it.
-// It is for runs in which a majority of the nodes is healthy all the time. What is free is as [Liveness] says.
+// It is for runs in which a majority of the nodes is healthy all the time. What is free is as [Liveness] says;
+// somebody asks as long as an attempt is under way.
 //
 // A client that stands still may have won the lock without knowing it, for as long as a ttl: waits that may come
 // of that are excused.
@@ -15,7 +16,7 @@ func Waking(idle, ttl time.Duration) Invariant {
 		func(h History) []Violation {
 			var violations []Violation
 			pauses := pausesOf(h)
-			for _, wait := range waits(h, 0) {
+			for _, wait := range waits(h, 0, 0) {
 				if wait.For > idle && !mayBeWon(pauses, wait, ttl) {
 					violations = append(violations, Violation{At: wait.At, Text: wait.String()})
 				}

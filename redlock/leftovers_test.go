@@ -156,9 +156,19 @@ func TestCallsStandInLineAsTheyBegan(t *testing.T) {
 
 // A call may give up at the very moment at which it is given the lock. Then the next one has it at once.
 func TestAnHeirThatLeavesInTheMomentOfTheHandOver(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		t.Run(fmt.Sprintf("announcements lost: %v", lost), func(t *testing.T) { leaveInTheMoment(t, lost) })
+	}
+}
+
+func leaveInTheMoment(t *testing.T, lost bool) {
+	t.Helper()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // who is woken does not run before the hand-over is complete
 	synctest.Test(t, func(t *testing.T) {
 		list, nodes := lockers(t, 1)
+		for _, node := range nodes {
+			node.LoseAnnouncements(lost)
+		}
 		l := list[0]
 		lease, err := l.TryAcquire(t.Context(), "job")
 		if err != nil {
@@ -182,7 +192,9 @@ func TestAnHeirThatLeavesInTheMomentOfTheHandOver(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		s := lease.heir(l.clock.Now(), 0)
 		start := time.Now()
-		lease.claim.HandOver(newValue("heir"), lease.terms.terms(), func(claim *quorum.Claim, err error) bool {
+		terms := lease.terms.terms()
+		terms.Waiter = &quorum.Waiter{ID: l.id}
+		lease.claim.HandOver(newValue("heir"), terms, func(claim *quorum.Claim, err error) bool {
 			if s == nil || claim == nil || err != nil {
 				t.Errorf("heir %v, claim %v, error %v", s, claim, err)
 			}
