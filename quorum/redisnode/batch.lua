@@ -11,8 +11,9 @@
 --                    nothing, or 0
 --
 -- If some operations take more than that, behind all terms come the word "with" and, operation by
--- operation: for handover the value that takes the place of the operation's own; for each -as the
--- waiter's ID (no spaces) and for how many microseconds it has waited.
+-- operation: for handover the value that takes the place of the operation's own, and the ID of the
+-- waiter that is not one of the others, or nothing; for each -as the waiter's ID (no spaces) and for
+-- how many microseconds it has waited.
 --
 -- Returns {s, us, reply of the 1st operation, of the 2nd, ...}, where s and us are this server's
 -- TIME, and a reply is
@@ -177,8 +178,9 @@ local function lists()
     return others
   end
 
-  local function others(key)
-    return count(key) > 0
+  local function others(key, id)
+    local n = count(key)
+    return n > 1 or n == 1 and not call('ZSCORE', SINCE .. key, id)
   end
 
   return {note = note, name = name, leave = leave, others = others}
@@ -248,20 +250,20 @@ local function knowing(kind)
   end
 
   return kind == 'handover' and function(key, value, t)
-    local heir = take()
+    local heir, id = take(), take()
     if t.late then
       return LATE
     end
     local holder = call('GET', key)
     if holder == heir then
-      return told(prolong(key, t), 'others', key)
+      return told(prolong(key, t), 'others', key, id)
     elseif not holder then
       return FREE
     elseif holder ~= value then
       return other(key, holder)
     end
     call('SET', key, heir, 'PX', t.ttl)
-    return told(t.length, 'others', key)
+    return told(t.length, 'others', key, id)
   end
 end
 

@@ -43,7 +43,7 @@ func TestEncodeWaiters(t *testing.T) {
 	requests := []*request{
 		{op: quorum.Op{Kind: quorum.Acquire, Key: "a", Value: "v1", TTL: ms, Waiter: waiter}},
 		{op: quorum.Op{Kind: quorum.Release, Key: "b", Value: "v2", Announce: true}},
-		{op: quorum.Op{Kind: quorum.HandOver, Key: "c", Value: "v3", Next: "v4", TTL: ms}, limit: 77},
+		{op: quorum.Op{Kind: quorum.HandOver, Key: "c", Value: "v3", Next: "v4", TTL: ms, Waiter: waiter}, limit: 77},
 		{op: quorum.Op{Kind: quorum.Release, Key: "d", Value: "v5", Announce: true, Waiter: waiter}},
 		{op: quorum.Op{Kind: quorum.Acquire, Key: "e", Value: "v6", TTL: ms, Waiter: waiter, Announce: true}},
 		{op: quorum.Op{Kind: quorum.Acquire, Key: "f", Value: "v7", TTL: ms, Announce: true}},
@@ -53,7 +53,7 @@ func TestEncodeWaiters(t *testing.T) {
 	}
 	args := strings.Fields("EVALSHA " + batchSHA + " 9 a b c d e f g h i 012345678 v1 v2 v3 v5 v6 v7 v8 v9 v0 " +
 		"acquire-as 1 0 release-telling 0 0 handover 1 77 release-telling-as 0 0 acquire-as-telling 1 0 acquire 1 0 extend 1 0 " +
-		"release 1 0 release 0 0 with w-1 25000 v4 w-1 25000 w-1 25000")
+		"release 1 0 release 0 0 with w-1 25000 v4 w-1 w-1 25000 w-1 25000")
 	want := fmt.Sprintf("*%d\r\n", len(args))
 	for _, arg := range args {
 		want += fmt.Sprintf("$%d\r\n%s\r\n", len(arg), arg)

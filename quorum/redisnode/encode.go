@@ -63,9 +63,7 @@ func (t terms) word() string {
 // more is how many arguments behind all terms an operation on these terms takes.
 func (t terms) more() int {
 	switch {
-	case t.kind == quorum.HandOver:
-		return 1
-	case t.knows&asWaiter != 0:
+	case t.kind == quorum.HandOver, t.knows&asWaiter != 0:
 		return 2
 	}
 	return 0
@@ -125,6 +123,11 @@ func (e *encoder) more(requests []*request) {
 		switch t := e.terms[e.plan[i]-'0']; {
 		case t.kind == quorum.HandOver:
 			e.bulk(r.op.Next)
+			id := ""
+			if w := r.op.Waiter; w != nil {
+				id = w.ID
+			}
+			e.bulk(id)
 		case t.knows&asWaiter != 0:
 			e.bulk(r.op.Waiter.ID)
 			e.number(max(r.op.Waiter.Waited, 0).Microseconds())
