@@ -43,7 +43,8 @@
 //   - A client gives up or dies; a client that returned releases its keys, or they expire, or they are handed
 //     over to another one, one node at a time.
 //   - A key expires; with [World.Clocks] only when its client does not count on it any more.
-//   - A counter expires for lack of use. Its value is in the floor by then, which is why this changes nothing.
+//   - A counter expires for lack of use. Its value is in the floor by then, which is why this changes nothing;
+//     that the rotating floor sees to this, whatever the node's clock does, is tested apart.
 //   - A node forgets its key, counter and floor: [World.Forgets] times, one node after the other.
 //
 // A vote may take any larger number. This covers what a client proposes, be it a token that it has seen or
@@ -74,12 +75,11 @@
 // each one too.
 //
 // By the same argument no world has raises to a token that its client has left behind, be it for a larger one or
-// because it has ended or returned.
+// because it has ended or returned. (A release that levels counters is such a raise.)
 //
 // # What is not modelled
 //
 // Healing and extending (they leave counters alone; keys that stay or come back are late requests), exclusion
-// itself (package quorum tests it), how floors rotate (a counter's value is taken to reach the floor before it
-// expires), how a quarantine finds its length and a node finds out that it forgot, floors by clock, numbers
+// itself (package quorum tests it), how a quarantine finds its length and a node finds out that it forgot, floors by clock, numbers
 // beyond 2^53, and a change of the set of nodes.
 package tokenmodel

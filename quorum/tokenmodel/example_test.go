@@ -27,7 +27,7 @@ func ExampleExplore() {
 	//  7. B hears from node 3: yours, counter 1
 	//  8. A hears from node 2: yours, counter 2
 	//  9. A returns token 2
-	// 10. A's key on node 1 vanishes
+	// 10. node 1 drops the key of A
 	// 11. node 1 votes for B: counter 1 -> 2
 	// 12. B hears from node 1: yours, counter 2
 	// 13. B returns token 2

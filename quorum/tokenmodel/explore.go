@@ -18,7 +18,7 @@ func Explore(w World) (Report, error) {
 	if err := w.validate(); err != nil {
 		return Report{}, err
 	}
-	e := explorer{w: &w, reached: newTable(true)}
+	e := explorer{w: &w, reached: newTable()}
 	return e.run(), nil
 }
 

@@ -2,6 +2,7 @@ package tokenmodel_test
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,16 +40,16 @@ func upTo(w tokenmodel.World, ceiling int) tokenmodel.World {
 func TestProtocol(t *testing.T) {
 	skipUnderRace(t)
 	holdsIn(t, map[string]tokenmodel.World{
-		"no clocks, up to token 3":   upTo(sized(noClocks, 3, 2), 3),
-		"one forgets":                forgetting(sized(withClocks, 3, 2), 1),
-		"one node":                   sized(noClocks, 1, 3),
-		"lean, no clocks":            lean(sized(noClocks, 3, 2)),
-		"lean, one forgets":          lean(forgetting(sized(withClocks, 3, 2), 1)),
-		"lean, two forget":           lean(forgetting(sized(withClocks, 3, 2), 2)),
-		"lean, four nodes":           lean(forgetting(sized(withClocks, 4, 2), 1)),
-		"lean, 3 clients":            lean(sized(noClocks, 3, 3)),
-		"lean, 3 clients, forgets":   lean(forgetting(sized(withClocks, 3, 3), 1)),
-		"lean, 5 nodes, no clocks":   lean(sized(noClocks, 5, 2)),
+		"no clocks, up to token 3": upTo(sized(noClocks, 3, 2), 3),
+		"one forgets":              forgetting(sized(withClocks, 3, 2), 1),
+		"one node":                 sized(noClocks, 1, 3),
+		"lean, no clocks":          lean(sized(noClocks, 3, 2)),
+		"lean, one forgets":        lean(forgetting(sized(withClocks, 3, 2), 1)),
+		"lean, two forget":         lean(forgetting(sized(withClocks, 3, 2), 2)),
+		"lean, four nodes":         lean(forgetting(sized(withClocks, 4, 2), 1)),
+		"lean, 3 clients":          lean(sized(noClocks, 3, 3)),
+		"lean, 3 clients, forgets": lean(forgetting(sized(withClocks, 3, 3), 1)),
+		"lean, 5 nodes, no clocks": lean(sized(noClocks, 5, 2)),
 	})
 }
 
@@ -59,14 +60,14 @@ func TestProveProtocol(t *testing.T) {
 	}
 	skipUnderRace(t)
 	holdsIn(t, map[string]tokenmodel.World{
-		"no clocks, up to token 4":          upTo(sized(noClocks, 3, 2), 4),
-		"two forget, up to token 3":         upTo(forgetting(sized(withClocks, 3, 2), 2), 3),
-		"3 clients, no clocks, up to 2":     upTo(sized(noClocks, 3, 3), 2),
-		"3 clients, one forgets, up to 2":   upTo(forgetting(sized(withClocks, 3, 3), 1), 2),
-		"5 nodes, no clocks, up to 2":       upTo(sized(noClocks, 5, 2), 2),
-		"5 nodes, one forgets, up to 2":     upTo(forgetting(sized(withClocks, 5, 2), 1), 2),
-		"lean, 5 nodes, one forgets":       lean(forgetting(sized(withClocks, 5, 2), 1)),
-		"lean, 5 nodes, 3 clients":          lean(sized(noClocks, 5, 3)),
+		"no clocks, up to token 4":        upTo(sized(noClocks, 3, 2), 4),
+		"two forget, up to token 3":       upTo(forgetting(sized(withClocks, 3, 2), 2), 3),
+		"3 clients, no clocks, up to 2":   upTo(sized(noClocks, 3, 3), 2),
+		"3 clients, one forgets, up to 2": upTo(forgetting(sized(withClocks, 3, 3), 1), 2),
+		"5 nodes, no clocks, up to 2":     upTo(sized(noClocks, 5, 2), 2),
+		"5 nodes, one forgets, up to 2":   upTo(forgetting(sized(withClocks, 5, 2), 1), 2),
+		"lean, 5 nodes, one forgets":      lean(forgetting(sized(withClocks, 5, 2), 1)),
+		"lean, 5 nodes, 3 clients":        lean(sized(noClocks, 5, 3)),
 	})
 }
 
@@ -119,5 +120,32 @@ func skipUnderRace(t *testing.T) {
 	t.Helper()
 	if raceEnabled {
 		t.Skip("one goroutine does all of it, and the race detector makes that ten times as slow")
+	}
+}
+
+func TestWorldIsValidated(t *testing.T) {
+	tests := map[string]struct {
+		world tokenmodel.World
+		want  []string // parts of the error
+	}{
+		"nothing set":     {tokenmodel.World{}, []string{"Nodes 0 is not within 1 to 5", "Clients 0 is not within 1 to 3"}},
+		"too much of all": {tokenmodel.World{Nodes: 6, Clients: 4, Forgets: 3, Ceiling: 31}, []string{"Nodes 6", "Clients 4", "Forgets 3", "Ceiling 31"}},
+		"lean without a reason": {
+			tokenmodel.World{Nodes: 3, Clients: 2, Lean: true, Flaws: tokenmodel.Flaws{NoWriteBack: true}},
+			[]string{"a lean world does not fit"},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := tokenmodel.Explore(tc.world)
+			if err == nil {
+				t.Fatalf("Explore(%+v) found nothing wrong", tc.world)
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("Explore(%+v) = %v, want %q in it", tc.world, err, want)
+				}
+			}
+		})
 	}
 }

@@ -1,33 +1,28 @@
 package tokenmodel
 
-// A table is a set of fingerprints, each with the one it was first reached from.
+// A table is a set of fingerprints, each with the one that it was first reached from.
 type table struct {
-	keys    []uint64
-	parents []uint64 // nil if nobody will ask
+	keys    []uint64 // 0 where there is none
+	parents []uint64
 	used    int
 }
 
-func newTable(withParents bool) *table {
+func newTable() *table {
 	const size = 1 << 16 // a power of two, as all sizes
-	t := &table{keys: make([]uint64, size)}
-	if withParents {
-		t.parents = make([]uint64, size)
-	}
-	return t
+	return &table{keys: make([]uint64, size), parents: make([]uint64, size)}
 }
 
 // add adds key and reports whether it is new.
 func (t *table) add(key, parent uint64) bool {
-	if 3*len(t.keys) < 4*t.used {
+	if 4*t.used >= 3*len(t.keys) {
 		t.grow()
 	}
 	slot, found := t.find(key)
-	if found {
-		return false
+	if !found {
+		t.keys[slot], t.parents[slot] = key, parent
+		t.used++
 	}
-	t.put(slot, key, parent)
-	t.used++
-	return true
+	return !found
 }
 
 // parent returns what key, which is in the table, was first reached from; 0 if from nothing.
@@ -47,28 +42,14 @@ func (t *table) find(key uint64) (slot int, found bool) {
 	return slot, false
 }
 
-func (t *table) put(slot int, key, parent uint64) {
-	t.keys[slot] = key
-	if t.parents != nil {
-		t.parents[slot] = parent
-	}
-}
-
 func (t *table) grow() {
 	old := *t
 	t.keys = make([]uint64, 2*len(old.keys))
-	if old.parents != nil {
-		t.parents = make([]uint64, 2*len(old.keys))
-	}
+	t.parents = make([]uint64, 2*len(old.keys))
 	for i, key := range old.keys {
-		if key == 0 {
-			continue
+		if key != 0 {
+			slot, _ := t.find(key)
+			t.keys[slot], t.parents[slot] = key, old.parents[i]
 		}
-		slot, _ := t.find(key)
-		parent := uint64(0)
-		if old.parents != nil {
-			parent = old.parents[i]
-		}
-		t.put(slot, key, parent)
 	}
 }

@@ -39,7 +39,7 @@ func (e *explorer) trace(last uint64) *Trace {
 	}
 	e.w.expand(&s, func(st step, to *state) {
 		if wrong := e.w.wrong(&s, st.client); st.kind == returns && wrong != "" && t.Broken == "" {
-			t.Steps = append(t.Steps, e.w.describe(st, &s, to))
+			t.Steps = append(t.Steps, describe(st, &s, to))
 			t.Broken = wrong
 		}
 	})
@@ -52,7 +52,7 @@ func (e *explorer) follow(t *Trace, s state, goal uint64) state {
 	found := false
 	e.w.expand(&s, func(st step, to *state) {
 		if !found && to != nil && to.pack(e.w).fingerprint() == goal {
-			t.Steps = append(t.Steps, e.w.describe(st, &s, to))
+			t.Steps = append(t.Steps, describe(st, &s, to))
 			arrived, found = *to, true
 		}
 	})
@@ -60,44 +60,50 @@ func (e *explorer) follow(t *Trace, s state, goal uint64) state {
 }
 
 // describe tells a step between two states.
-func (w *World) describe(st step, from, to *state) string {
-	client, at := name(st.client), fmt.Sprintf("node %d", st.node+1)
-	before, after := from.nodes[st.node].counter, to.nodes[st.node].counter
-	lost := ""
-	if st.keep {
-		lost = " (the reply is lost)"
-	}
+func describe(st step, from, to *state) string {
+	who, token := name(st.client), from.clients[st.client].token
 	switch st.kind {
 	case begins:
-		return client + " begins: asks every node for its vote"
-	case votes:
-		return fmt.Sprintf("%s votes for %s: counter %d -> %d%s", at, client, before, after, lost)
-	case succeeds:
-		return fmt.Sprintf("%s hands %s's key over to %s: counter %d -> %d%s", at, name(from.nodes[st.node].holder-1), client, before, after, lost)
-	case repeats:
-		return fmt.Sprintf("%s is asked again by %s, which it holds for: counter %d%s", at, client, before, lost)
-	case raises:
-		return fmt.Sprintf("%s raises its counter to %s's token %d: %d -> %d%s", at, client, from.clients[st.client].token, before, after, lost)
-	case refuses:
-		return fmt.Sprintf("%s refuses to raise its counter for %s, whose key is not there", at, client)
-	case reaches:
-		return fmt.Sprintf("%s raises its counter for %s, whose key is not there: %d -> %d", at, client, before, after)
-	case hears:
-		return fmt.Sprintf("%s hears from %s: %s", client, at, heard(from.votes[st.client][st.node].reply))
+		return who + " begins: asks every node for its vote"
 	case returns:
-		return fmt.Sprintf("%s returns token %d", client, from.clients[st.client].token)
+		return fmt.Sprintf("%s returns token %d", who, token)
 	case ends:
-		return client + " gives up or dies"
-	case expires:
-		return fmt.Sprintf("%s's key on %s vanishes", client, at)
-	case disuses:
-		return fmt.Sprintf("%s drops a counter that was long not used: %d -> %d", at, before, after)
-	case forgets:
-		return at + " forgets all it knows"
-	case reopens:
-		return fmt.Sprintf("%s votes again, with floor %d", at, after)
+		return who + " gives up or dies"
+	case hears:
+		return fmt.Sprintf("%s hears from node %d: %s", who, st.node+1, heard(from.votes[st.client][st.node].reply))
 	}
-	return "something unknown happens"
+	text := fmt.Sprintf("node %d %s", st.node+1, onNode(st, from, to))
+	if st.keep {
+		text += " (the reply is lost)"
+	}
+	return text
+}
+
+// onNode tells what a node does in a step.
+func onNode(st step, from, to *state) string {
+	before, after := from.nodes[st.node], to.nodes[st.node]
+	who, token := name(st.client), from.clients[st.client].token
+	switch st.kind {
+	case votes:
+		return fmt.Sprintf("votes for %s: counter %d -> %d", who, before.counter, after.counter)
+	case succeeds:
+		return fmt.Sprintf("replaces %s's key by that of %s: counter %d -> %d", name(before.holder-1), who, before.counter, after.counter)
+	case repeats:
+		return fmt.Sprintf("is asked again by %s, whose key it has: counter %d", who, before.counter)
+	case raises:
+		return fmt.Sprintf("raises its counter to %s's token %d: %d -> %d", who, token, before.counter, after.counter)
+	case reaches:
+		return fmt.Sprintf("raises its counter for %s, whose key is not there: %d -> %d", who, before.counter, after.counter)
+	case expires:
+		return fmt.Sprintf("drops the key of %s", who)
+	case disuses:
+		return fmt.Sprintf("drops a counter that was long not used: %d -> %d", before.counter, after.counter)
+	case forgets:
+		return "forgets all it knows"
+	case reopens:
+		return fmt.Sprintf("votes again, with floor %d", after.counter)
+	}
+	return "does something unknown"
 }
 
 func heard(reply value) string {

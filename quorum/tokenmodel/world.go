@@ -86,9 +86,11 @@ func (w *World) validate() error {
 	within("Forgets", w.Forgets, 0, 2)
 	within("Ceiling", w.Ceiling, 0, topValue)
 	if f := w.Flaws; w.Lean && (f.NoWriteBack || f.RaiseAnywhere || f.AcceptLarger || f.CountExpired) {
-		errs = append(errs, fmt.Errorf("Lean does not fit flaws %+v: its reasons need R1, R2, and votes counted as designed", f))
+		errs = append(errs, fmt.Errorf("a lean world does not fit flaws %+v: its reasons need R1, R2, and votes counted as designed", f))
 	}
-	w.orders = permutations(w.Clients)
+	if len(errs) == 0 {
+		w.orders = permutations(w.Clients)
+	}
 	return errors.Join(errs...)
 }
 
