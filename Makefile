@@ -43,9 +43,10 @@ prove: redis browser ## the figures this project claims, measured in full, one p
 simulate: ## the simulation, on seeds 1 to 100 of each kind; FIRST and LAST choose others
 	scripts/simulate
 
+# Under the race detector it would take minutes and tests skip it: one goroutine does all of it.
 .PHONY: explore
 explore:
-	go test ./quorum/tokenmodel # without the race detector, under which it skips
+	go test ./quorum/tokenmodel
 
 .PHONY: model
 model: ## every state of larger models of the token protocol; some minutes and 2 GB of memory

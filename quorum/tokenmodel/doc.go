@@ -56,7 +56,8 @@
 // anywhere above the node's counter, between any two others too. Nor is there one on requests. What is left:
 //
 //   - Clients. One stands for one attempt, which has a value of its own; a program that tries ten times is
-//     ten clients. The promises are about two grants. A third client's deeds at a node come down to keeping
+//     ten clients, and what an attempt that asks a node anew with a fresh value leaves there under the old one
+//     is an ended client's. The promises are about two grants. A third client's deeds at a node come down to keeping
 //     it busy, which looks like requests that are late, and to moving its counter up while neither of the two
 //     has its key there, which is no more than a higher vote. So worlds with three check this argument
 //     rather than the protocol.
@@ -80,6 +81,6 @@
 // # What is not modelled
 //
 // Healing and extending (they leave counters alone; keys that stay or come back are late requests), exclusion
-// itself (package quorum tests it), how a quarantine finds its length and a node finds out that it forgot, floors by clock, numbers
-// beyond 2^53, and a change of the set of nodes.
+// itself (package quorum tests it), how a quarantine finds its length and a node finds out that it forgot,
+// floors by clock, numbers beyond 2^53, and a change of the set of nodes.
 package tokenmodel

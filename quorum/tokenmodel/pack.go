@@ -5,6 +5,8 @@ import "slices"
 // packed is a state in few bytes: a word for the clients, then a word for each node.
 type packed [maxNodes + 1]uint64
 
+// The largest world without a ceiling has 27 tokens at once: 5 counters, 15 replies, and for each of 3 clients
+// its own and the one before it, and the last of all.
 const (
 	valueBits = 5
 	topValue  = 1<<valueBits - 2 // the largest token that can be packed

@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-// A walk leads through some hundred states of the world, at random.
+// A walk leads through some thousand states of the world, at random.
 func walk(t *testing.T, w *World, visit func(s *state)) {
 	t.Helper()
 	if err := w.validate(); err != nil {
 		t.Fatal(err)
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 100 {
+	for range 40 {
 		var s state
 		for range 30 {
 			visit(&s)

@@ -89,8 +89,11 @@ func (s *state) tidy(w *World) {
 			least = min(least, c.token)
 		}
 	}
-	if !waiting && least == low {
-		*s = state{} // nobody is left who could return anything
+	if !waiting && least == low { // nobody is left who could return anything
+		*s = state{}
+		for a := range w.Clients {
+			s.clients[a].phase = ended
+		}
 		return
 	}
 	for a := range w.Clients {

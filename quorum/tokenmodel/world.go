@@ -16,8 +16,8 @@ const (
 	ReturnOrder
 )
 
-// A World is a protocol, its surroundings, and what is demanded of it. The zero value of each field but
-// the first two is the harshest surroundings and the protocol as designed.
+// A World is a protocol, its surroundings, and what is demanded of it. Nodes and Clients are required. With the
+// rest at its zero value, no clock is to be trusted, no node forgets, and the protocol is the one designed.
 type World struct {
 	Nodes   int // 1 to 5
 	Clients int // 1 to 3; each tries once, see the package documentation
