@@ -49,7 +49,7 @@ explore:
 	go test ./quorum/tokenmodel
 
 .PHONY: model
-model: ## every state of larger models of the token protocol; some minutes and 2 GB of memory
+model: ## every state of larger models of the token protocol; about six minutes and 1 GB of memory
 	REDLOCK_PROVE=1 go test -count=1 -v -timeout 60m ./quorum/tokenmodel
 
 .PHONY: mutants
