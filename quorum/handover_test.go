@@ -130,14 +130,17 @@ func TestAHandOverWaitsForWhatIsUnderWay(t *testing.T) {
 		f := newFleet(t, 3)
 		claim := f.acquire("a")
 		f.each(func(n *memnode.Node) { n.Wipe(); n.Delay(100*ms, 0) }, 1)
-		extended := make(chan error, 1)
-		go func() { extended <- claim.Extend(t.Context()) }() // which heals the first node
+		extended := make(chan struct{})
+		go func() {
+			_ = claim.Extend(t.Context()) // which heals the first node
+			close(extended)
+		}()
 		synctest.Wait()
 		out := f.handOver(claim, "b", terms)
 		if out.err != nil {
 			t.Fatal(out.err)
 		}
-		_ = <-extended // the old claim is over, or was extended before
+		<-extended
 		f.until(3 * sec)
 		if kept := f.kept(); kept != "- b b" && kept != "b b b" {
 			t.Errorf("kept is %q: the old value came back", kept)
