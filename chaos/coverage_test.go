@@ -46,8 +46,10 @@ func TestContended(t *testing.T) {
 
 func TestCoverCountsHandOvers(t *testing.T) {
 	h := History{
-		{Kind: Changed, Op: "handover", Node: "n1", Next: "b"}, {Kind: Changed, Op: "handover", Node: "n2", Next: "b"},
-		{Kind: Changed, Op: "handover", Node: "n1", Next: "c"}, {Kind: Changed, Op: "acquire", Node: "n1", Value: "d"},
+		{Kind: Changed, Op: "handover", Node: "n1", Next: "b"},
+		{Kind: Changed, Op: "handover", Node: "n2", Next: "b"},
+		{Kind: Changed, Op: "handover", Node: "n1", Next: "c"},
+		{Kind: Changed, Op: "acquire", Node: "n1", Value: "d"},
 	}
 	c := Cover(h)
 	if c.HandedOver != 2 {

@@ -81,6 +81,7 @@ const scenarioDraws = 2
 type draft struct {
 	dice.Dice
 	Scenario
+	late time.Duration // how much later than that clients may learn of something, see drawnLate
 }
 
 func newDraft(name, about string, seed, profile uint64) *draft {
@@ -104,7 +105,7 @@ func (d *draft) finish(manner Manner, step time.Duration) Scenario {
 		Idle:     time.Duration(recovery * float64(d.Load.TTL)),
 		TTL:      d.Load.TTL,
 		Margin:   d.Load.TTL/50 + 2*time.Millisecond + step,
-		Late:     drawnLate + d.Load.TTL/100,
+		Late:     drawnLate + d.Load.TTL/100 + d.late,
 	})
 	if d.Load.TTL >= time.Second { // a third of less is not much for a network with a tail
 		d.Holds = append(d.Holds, Kept)
@@ -209,10 +210,16 @@ func (d *draft) steps() {
 	}
 }
 
+// slowest is by how much edge scenarios slow replies down at most, and again at random.
+const slowest = 20 * time.Millisecond
+
 func edgeScenario(seed uint64) Scenario {
 	d := newDraft("edge", "every clock, reply and holder at the bound of what is allowed", seed, 2)
 	d.Load.Clients = 3
 	d.Load.Locks = d.Load.Locks[:1]
+	// Whoever waits asks the home of the lock before the other nodes. A lease then ends later than it first said
+	// once more of those have answered than had to, by up to the time that the home took.
+	d.late = 2 * slowest
 	for node := range d.Nodes {
 		// The fastest at which a node keeps a key for as long as the lock believes, to the last digit.
 		// The formula stands here once more, so that a mistake in the lock's does not bend the test of it.
@@ -228,7 +235,7 @@ func edgeScenario(seed uint64) Scenario {
 		}
 		for _, node := range d.Some(slow, d.Nodes) {
 			d.Schedule = append(d.Schedule, Fault{
-				Kind: SlowReply, Clients: []int{client}, Nodes: []int{node}, By: d.Between(time.Millisecond, 20*time.Millisecond),
+				Kind: SlowReply, Clients: []int{client}, Nodes: []int{node}, By: d.Between(time.Millisecond, slowest),
 			})
 		}
 	}

@@ -42,9 +42,27 @@ func Contend(manner Manner) func(ctx context.Context, c *Client) {
 		var calls sync.WaitGroup
 		for call := range max(m.Calls, 1) {
 			w := contender{Manner: m, Client: c, dice: dice.New(uint64(c.dice), uint64(call))} //nolint:gosec // not negative
-			calls.Go(func() { w.work(ctx) })
+			calls.Go(func() {
+				own, end := apart(ctx, time.Duration(c.member.Client*max(m.Calls, 1)+call+1)*reaction)
+				defer end()
+				w.work(own)
+			})
 		}
 		calls.Wait()
+	}
+}
+
+// apart returns a context that ends after ctx by that much, so that which of several calls ends first is not left
+// to chance.
+func apart(ctx context.Context, by time.Duration) (own context.Context, end func()) {
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		time.Sleep(by)
+		cancel()
+	})
+	return own, func() {
+		stop()
+		cancel()
 	}
 }
 

@@ -130,8 +130,11 @@ func TestAHandOverWaitsForWhatIsUnderWay(t *testing.T) {
 		f := newFleet(t, 3)
 		claim := f.acquire("a")
 		f.each(func(n *memnode.Node) { n.Wipe(); n.Delay(100*ms, 0) }, 1)
-		extended := make(chan error, 1)
-		go func() { extended <- claim.Extend(t.Context()) }() // which heals the first node
+		extended := make(chan struct{})
+		go func() {
+			_ = claim.Extend(t.Context()) // which heals the first node
+			close(extended)
+		}()
 		synctest.Wait()
 		out := f.handOver(claim, "b", terms)
 		if out.err != nil {

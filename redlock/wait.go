@@ -1,15 +1,11 @@
 package redlock
 
 import (
-	"context"
 	crand "crypto/rand"
 	"encoding/binary"
 	"math/rand/v2"
 	"sync"
 	"time"
-
-	"github.com/quorumlock/quorumlock/clock"
-	"github.com/quorumlock/quorumlock/quorum"
 )
 
 // Bounds of the pauses between two attempts of one waiting caller.
@@ -84,24 +80,6 @@ func (j *jitter) next() float64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.rng.Float64()
-}
-
-// pause sleeps for d. It returns early with the error of ctx, or with ErrClosed.
-func (l *Locker) pause(ctx context.Context, d time.Duration) error {
-	timer := l.clock.NewTimer(d)
-	defer timer.Stop()
-	return wait(ctx, timer, l.closing)
-}
-
-func wait(ctx context.Context, timer clock.Timer, closing <-chan struct{}) error {
-	select {
-	case <-timer.C():
-		return nil
-	case <-ctx.Done():
-		return quorum.ContextError(ctx)
-	case <-closing:
-		return ErrClosed
-	}
 }
 
 const (

@@ -80,7 +80,7 @@ type silent struct{ quorum.Node }
 
 func (silent) Announcements(string, func(quorum.Announcement)) (stop func()) { return func() {} }
 
-// locker returns a client of the room. as changes how it sees a node.
+// seen returns a client of the room. as changes how it sees a node.
 func (f *waitingRoom) seen(as func(quorum.Node) quorum.Node, opts ...redlock.Option) *redlock.Locker {
 	f.t.Helper()
 	nodes := make([]quorum.Node, len(f.nodes))
