@@ -38,14 +38,14 @@ func (r *request) flags() (f flags) {
 		f = numbered
 	}
 	switch {
-	case op.Waiter == nil && !op.Announce:
-	case op.Kind == quorum.Acquire && op.Waiter != nil && op.Announce:
-		f |= asWaiter | telling
 	case (op.Kind == quorum.Acquire || op.Kind == quorum.HandOver) && op.Waiter != nil:
 		f |= asWaiter
-	case op.Kind == quorum.Release && op.Announce && op.TTL == 0 && op.Waiter != nil:
-		f |= asWaiter | telling
 	case op.Kind == quorum.Release && op.Announce && op.TTL == 0:
+		if f |= telling; op.Waiter != nil {
+			f |= asWaiter
+		}
+	}
+	if f&asWaiter != 0 && op.Announce {
 		f |= telling
 	}
 	return f
