@@ -29,11 +29,11 @@ type simulator struct {
 }
 
 var simulators = []simulator{
-	{"memory", func(seed uint64, network chaos.Network) chaos.Cluster { return chaos.NewMemory(seed, network) }, nil, 12},
+	{"memory", func(seed uint64, network chaos.Network) chaos.Cluster { return chaos.NewMemory(seed, network) }, nil, 4},
 	{
 		"redis", func(seed uint64, network chaos.Network) chaos.Cluster { return chaos.NewSimulatedRedis(seed, network) },
 		[]chaos.FaultKind{chaos.Duplicate},
-		6,
+		4,
 	},
 }
 
