@@ -73,6 +73,24 @@ func TestNumbersNeverComeBack(t *testing.T) {
 	}
 }
 
+// A little longer TTL makes periods of nearly the same numbers, which are others all the same: the counter goes
+// in what would be the next one.
+func TestNumbersSurviveALittleLongerTTL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const maxTTL = 10 * time.Second
+		n := memnode.New("mem-1", clock.Process())
+		defer n.Close()
+		number := n.Time()/maxTTL + 1
+		time.Sleep(number*(maxTTL+1) - n.Time()) // until the longer period of that number begins
+		first := draw(t, n, "key", 1_000_000, maxTTL)
+		draw(t, n, "other", 1, maxTTL+1)
+		time.Sleep(quorum.CounterLives * maxTTL)
+		if second := draw(t, n, "key", 1, maxTTL); second <= first {
+			t.Errorf("numbers %d and %d, want a larger one", first, second)
+		}
+	})
+}
+
 // A node that has never heard of a key knows what its number can have been, and no more.
 func TestFloorLeavesOutWhatIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
