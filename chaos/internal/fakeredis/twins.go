@@ -12,7 +12,7 @@ var twins = map[string]struct {
 	code string
 	run  Script
 }{
-	"batch": {"69563316c417394f1bc94ee39dfdf9899dedd27a", batch},
+	"batch": {"ab59f746175fa6b40b6db1879b80b896c473f24a", batch},
 }
 
 // batch is batch.lua. Each operation is reported as an execution of its own.
