@@ -13,3 +13,10 @@ func (n *Node) Noted() int {
 	defer n.mu.Unlock()
 	return len(n.store.waiters.lists)
 }
+
+// Counted counts the counters in memory, dead ones included.
+func (n *Node) Counted() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.store.counters.values)
+}

@@ -238,15 +238,14 @@ local function waiting()
   return {told = told, note = note}
 end
 
--- The counters. Made only where something is to be numbered.
+-- The counters. Made only where something is to be numbered; returns what numbers a key.
 local function counters()
-  local COUNTER, META, END, format = 'redlock:token:', 'redlock:meta', 9007199254740992, string.format
-  local max, min = math.max, math.min
+  local max, min, format = math.max, math.min, string.format
   local tmax, period, cur, prev, floor, life
 
   local function whole(text, what)
     local n = tonumber(text)
-    if not n or n % 1 ~= 0 or n < 0 or n >= END then
+    if not n or n % 1 ~= 0 or n < 0 or n >= 2^53 then
       error({err = 'ERR ' .. string.sub(what, 1, 200) .. ' is not a whole number below 2^53'})
     end
     return n
@@ -254,9 +253,9 @@ local function counters()
 
   -- Reads what is known of all counters, as it is in this period.
   local function look()
-    local meta = call('HMGET', META, 'tmax', 'period', 'cur', 'prev', 'floor')
+    local meta = call('HMGET', 'redlock:meta', 'tmax', 'period', 'cur', 'prev', 'floor')
     for i = 1, 5 do
-      meta[i] = meta[i] and whole(meta[i], META) or 0
+      meta[i] = meta[i] and whole(meta[i], 'redlock:meta') or 0
     end
     local known, at = meta[1], meta[2]
     cur, prev, floor = meta[3], meta[4], meta[5]
@@ -270,15 +269,30 @@ local function counters()
     tmax, life = most, format('%.0f', 2 * most)
   end
 
-  -- Makes that the number, and returns its digits.
-  local function store(counter, n)
-    if n >= END then
+  -- Gives the key a number, or raises what it has to least, and returns its digits. A value that is kept, since
+  -- it is there already, keeps its number as well.
+  return function(key, hint, kept, least)
+    local counter = 'redlock:token:' .. key
+    least = least and whole(least, 'the token')
+    local n = call('GET', counter)
+    n = n and whole(n, counter)
+    if n and kept and n >= (least or 0) then
+      return format('%.0f', n)
+    end
+    if not tmax then
+      look()
+    end
+    n = max(n or floor, least or 0)
+    if not least then
+      n = max(n + 1, min(whole(hint, 'the hint'), micros + 1000000))
+    end
+    if n >= 2^53 then
       error({err = 'ERR ' .. string.sub(counter, 1, 200) .. ' would reach 2^53'})
     end
     if n > cur then
       local step = min(1000000, 125 * tmax)
-      local ahead = min(math.ceil(n / step) * step, END - 1)
-      call('HSET', META, 'tmax', format('%.0f', tmax), 'period', format('%.0f', period),
+      local ahead = min(math.ceil(n / step) * step, 2^53 - 1)
+      call('HSET', 'redlock:meta', 'tmax', format('%.0f', tmax), 'period', format('%.0f', period),
         'cur', format('%.0f', ahead), 'prev', format('%.0f', prev), 'floor', format('%.0f', floor))
       cur = ahead
     end
@@ -286,55 +300,6 @@ local function counters()
     call('SET', counter, digits, 'PX', life)
     return digits
   end
-
-  -- Gives the key a number. A value that is kept, since it is there already, keeps its number as well.
-  local function draw(key, hint, kept)
-    local counter = COUNTER .. key
-    local n = call('GET', counter)
-    n = n and whole(n, counter)
-    if n and kept then
-      return format('%.0f', n)
-    end
-    if not tmax then
-      look()
-    end
-    return store(counter, max((n or floor) + 1, min(whole(hint, 'the hint'), micros + 1000000)))
-  end
-
-  local function grant(key, value, t, hint)
-    if t.late then
-      return LATE
-    end
-    if call('SET', key, value, 'NX', 'PX', t.ttl) then
-      local fine, token = pcall(draw, key, hint)
-      if not fine then
-        call('DEL', key)
-        error(token, 0)
-      end
-      return t.length, token
-    end
-    local holder = call('GET', key)
-    if holder ~= value then
-      return other(key, holder)
-    end
-    local token = draw(key, hint, true)
-    return prolong(key, t), token
-  end
-
-  local function raise(key, token)
-    local counter, least = COUNTER .. key, whole(token, 'the token')
-    local n = call('GET', counter)
-    n = n and whole(n, counter)
-    if n and n >= least then
-      return format('%.0f', n)
-    end
-    if not tmax then
-      look()
-    end
-    return store(counter, max(n or floor, least))
-  end
-
-  return {draw = draw, grant = grant, raise = raise}
 end
 
 -- The answer, with a number if there is one.
@@ -347,13 +312,35 @@ local function with(answer, token)
   return {answer, 0, token}
 end
 
+-- Grants with a number, or not at all.
+local draw
+local function numbered(key, value, t, hint)
+  if t.late then
+    return LATE
+  end
+  if call('SET', key, value, 'NX', 'PX', t.ttl) then
+    local fine, token = pcall(draw, key, hint)
+    if not fine then
+      call('DEL', key)
+      error(token, 0)
+    end
+    return t.length, token
+  end
+  local holder = call('GET', key)
+  if holder ~= value then
+    return other(key, holder)
+  end
+  local token = draw(key, hint, true)
+  return prolong(key, t), token
+end
+
 -- Returns what carries out an operation that takes more than key, value and terms.
-local queue, counts
+local queue
 local function special(word)
   local kind, flags = string.match(word, '^(%a+)/?(%a*)$')
   local waits, telling, number = string.find(flags, 'w'), string.find(flags, 't'), string.find(flags, 'n')
   if number or kind == 'raise' then
-    counts = counts or counters()
+    draw = draw or counters()
   end
   if waits or telling or kind == 'handover' then
     queue = queue or waiting()
@@ -371,7 +358,7 @@ local function special(word)
         id, waited = take(), take()
       end
       if number then
-        n, token = counts.grant(key, value, t, take())
+        n, token = numbered(key, value, t, take())
       else
         n = grant(key, value, t)
       end
@@ -420,7 +407,7 @@ local function special(word)
       elseif not kept and holder ~= value then
         return other(key, holder)
       end
-      local token = number and counts.draw(key, hint, kept)
+      local token = number and draw(key, hint, kept)
       if kept then
         return with(queue.told(prolong(key, t), 'others', key, id), token)
       end
@@ -437,7 +424,7 @@ local function special(word)
     elseif holder ~= value then
       return other(key, holder)
     end
-    token = counts.raise(key, token)
+    token = draw(key, nil, true, token)
     return with(call('PTTL', key), token)
   end
 end
@@ -458,7 +445,7 @@ for at = #KEYS + 2, #ARGV, 3 do
   local word = ARGV[at]
   if word == 'with' then
     rest = at
-    if counts then
+    if draw then
       rest, longest = at + 1, ARGV[at + 1]
     end
     break

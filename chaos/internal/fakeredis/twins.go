@@ -12,7 +12,7 @@ var twins = map[string]struct {
 	code string
 	run  Script
 }{
-	"batch": {"152f09e08ce4e8aee5bbb1e1d2ba674e466ef4c6", batch},
+	"batch": {"a398d7a514a5e215cf108509059084b975bb97c9", batch},
 }
 
 // batch is batch.lua. Each operation is reported as an execution of its own.
