@@ -12,7 +12,7 @@ var twins = map[string]struct {
 	code string
 	run  Script
 }{
-	"batch": {"ab59f746175fa6b40b6db1879b80b896c473f24a", batch},
+	"batch": {"6075a0789e8f03b77e8e74db0c847bdddbcc5a71", batch},
 }
 
 // batch is batch.lua. Each operation is reported as an execution of its own.
