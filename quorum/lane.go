@@ -23,12 +23,18 @@ type lane struct {
 	asked *question
 
 	// The claim's mu guards the rest.
-	busy  bool
-	trace bool        // the value may be on the node
-	queue []func(int) // jobs behind the present one; each is told the node
+	busy   bool
+	trace  bool    // the value may be on the node
+	behind *queued // the first of the jobs behind the present one
 	// late is the instant until which an acquire or heal that was not answered may still be carried
 	// out, and lateExtend the same for an extension.
 	late, lateExtend clock.Instant
+}
+
+// A queued job waits for the one before it. It is told the node.
+type queued struct {
+	job  func(int)
+	next *queued
 }
 
 // A question is the operation that a node is asked to carry out in a job.
@@ -100,7 +106,11 @@ func votedBefore(asked []vote, i int, p *peer) vote {
 func (c *Claim) enqueue(i int, job func(int)) place {
 	l := &c.lanes[i]
 	if l.busy {
-		l.queue = append(l.queue, job)
+		end := &l.behind
+		for *end != nil {
+			end = &(*end).next
+		}
+		*end = &queued{job: job}
 		return behind
 	}
 	l.busy = true
@@ -120,13 +130,13 @@ func (c *Claim) start(places []place, job func(i int)) {
 func (c *Claim) next(i int) {
 	c.mu.Lock()
 	l := &c.lanes[i]
-	if len(l.queue) == 0 {
-		l.busy, l.queue = false, nil
+	if l.behind == nil {
+		l.busy = false
 		c.mu.Unlock()
 		return
 	}
-	job := l.queue[0]
-	l.queue = l.queue[1:]
+	job := l.behind.job
+	l.behind = l.behind.next
 	c.mu.Unlock()
 	job(i)
 }

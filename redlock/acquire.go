@@ -14,7 +14,7 @@ import (
 // A call is one caller's wish for a lease, over all its attempts.
 type call struct {
 	name     string
-	lease    leaseConfig
+	lease    *leaseConfig
 	clock    clock.Clock
 	started  clock.Instant
 	attempts int
@@ -27,7 +27,7 @@ type call struct {
 	streak  streak         // of the lock, if it is handed over
 }
 
-func (l *Locker) newCall(name string, a leaseConfig) *call {
+func (l *Locker) newCall(name string, a *leaseConfig) *call {
 	return &call{name: name, lease: a, clock: l.clock, started: l.clock.Now(), home: a.homeFirst}
 }
 
@@ -47,7 +47,7 @@ func (l *Locker) terms(c *call) quorum.Terms {
 
 // hint is the token that nodes are to give if they can, or 0. All of them can, as long as this machine's clock is
 // not behind that of the last holder, nor a second ahead of theirs.
-func (l *Locker) hint(a leaseConfig) uint64 {
+func (l *Locker) hint(a *leaseConfig) uint64 {
 	if !a.number {
 		return 0
 	}

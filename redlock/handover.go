@@ -20,7 +20,7 @@ type streak struct {
 }
 
 // over reports whether it is the others' turn: after some hand-overs, or the time of one lease.
-func (s streak) over(now clock.Instant, terms leaseConfig) bool {
+func (s streak) over(now clock.Instant, terms *leaseConfig) bool {
 	return s.hands >= maxHandOvers || now.Sub(s.since) >= terms.ttl
 }
 

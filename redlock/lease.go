@@ -21,7 +21,7 @@ import (
 type Lease struct {
 	locker   *Locker
 	name     string
-	terms    leaseConfig
+	terms    *leaseConfig
 	claim    *quorum.Claim
 	ctx      context.Context //nolint:containedctx // it is what the lease hands out
 	cancel   context.CancelCauseFunc
@@ -51,7 +51,7 @@ const (
 )
 
 // newLease starts the life of a claim. It fails with [ErrClosed], and leaves the claim to the caller.
-func (l *Locker) newLease(ctx context.Context, name string, a leaseConfig, claim *quorum.Claim) (*Lease, error) {
+func (l *Locker) newLease(ctx context.Context, name string, a *leaseConfig, claim *quorum.Claim) (*Lease, error) {
 	now := l.clock.Now()
 	lease := &Lease{
 		locker:   l,

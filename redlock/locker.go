@@ -249,14 +249,14 @@ func validateContext(ctx context.Context) error {
 }
 
 // request checks everything that a call for a lease says, and returns its settings.
-func (l *Locker) request(ctx context.Context, name string, opts []AcquireOption) (leaseConfig, error) {
+func (l *Locker) request(ctx context.Context, name string, opts []AcquireOption) (*leaseConfig, error) {
 	if err := validateContext(ctx); err != nil {
-		return leaseConfig{}, err
+		return nil, err
 	}
-	a, faults := l.cfg.lease, []error(nil)
-	if len(opts) > 0 { // the Locker's own settings were judged when it was made
-		a = a.with(opts)
-		faults = a.faults(l.cfg)
+	a, faults := &l.cfg.lease, []error(nil) // which all leases share that say nothing else
+	if len(opts) > 0 {                      // the Locker's own settings were judged when it was made
+		own := l.cfg.lease.with(opts)
+		a, faults = &own, own.faults(l.cfg)
 	}
 	key := name
 	if name != "" {

@@ -80,8 +80,8 @@ func TestNumbersSurviveALittleLongerTTL(t *testing.T) {
 		const maxTTL = 10 * time.Second
 		n := memnode.New("mem-1", clock.Process())
 		defer n.Close()
-		number := n.Time()/maxTTL + 1
-		time.Sleep(number*(maxTTL+1) - n.Time()) // until the longer period of that number begins
+		number := int64(n.Time()/maxTTL) + 1
+		time.Sleep(time.Duration(number*int64(maxTTL+1)) - n.Time()) // until the longer period of that number begins
 		first := draw(t, n, "key", 1_000_000, maxTTL)
 		draw(t, n, "other", 1, maxTTL+1)
 		time.Sleep(quorum.CounterLives * maxTTL)

@@ -338,11 +338,12 @@ end
 local queue
 local function special(word)
   local kind, flags = string.match(word, '^(%a+)/?(%a*)$')
-  local waits, telling, number = string.find(flags, 'w'), string.find(flags, 't'), string.find(flags, 'n')
+  local waits = string.find(flags, 'w')
+  local number = kind ~= 'release' and string.find(flags, 'n')
   if number or kind == 'raise' then
     draw = draw or counters()
   end
-  if waits or telling or kind == 'handover' then
+  if waits or kind == 'release' or kind == 'handover' then
     queue = queue or waiting()
   end
 
@@ -352,6 +353,7 @@ local function special(word)
   end
 
   if kind == 'acquire' then
+    local telling = waits and string.find(flags, 't')
     return function(key, value, t)
       local id, waited, n, token
       if waits then

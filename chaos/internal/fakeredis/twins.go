@@ -12,7 +12,7 @@ var twins = map[string]struct {
 	code string
 	run  Script
 }{
-	"batch": {"a398d7a514a5e215cf108509059084b975bb97c9", batch},
+	"batch": {"dd1da5617c8a25a5ec1d15a811f97b3f51b32b43", batch},
 }
 
 // batch is batch.lua. Each operation is reported as an execution of its own.
