@@ -80,9 +80,11 @@ func (l *Locker) rest(s *spot, w *watch, miss *quorum.MissError) {
 	now, c := l.clock.Now(), s.call
 	left := l.lines.leftUntil(s.line.key, now)
 	switch {
-	case miss != nil && miss.Why == quorum.Held && miss.Unlisted && w.listens():
+	case miss != nil && miss.Why == quorum.Held && miss.Unlisted && c.waiter != nil && w.listens():
 		trip := l.engine.Latency()
 		w.yield(now.Add(holdBack(trip, l.jitter.next())))
+	case miss != nil && c.waiter == nil && w.listens() && !l.lines.isBehindOurs(s):
+		w.rest(now) // the first try was before anybody listened, and is on no list
 	case miss != nil:
 		w.rest(now.Add(l.pauseAfter(c, miss, w.listens())))
 	case now.Before(left):
