@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/quorumlock/quorumlock/redlock"
 )
 
 // BenchmarkInMemory measures what the library itself costs to take and give back a lock: nodes answer in memory,
@@ -23,7 +25,16 @@ func BenchmarkInMemory(b *testing.B) {
 
 // BenchmarkServers measures the same on Redis servers: the time is that of the library, the servers and the
 // loopback interface, which share the machine's cores.
-func BenchmarkServers(b *testing.B) {
+func BenchmarkServers(b *testing.B) { onServers(b, subjects()[0]) }
+
+// BenchmarkServersWithoutToken is what is left of it without fencing tokens: scripts/compare-cost compares it with
+// versions that had none.
+func BenchmarkServersWithoutToken(b *testing.B) {
+	onServers(b, Redlock("redlock", "without token", redlock.WithoutToken()))
+}
+
+func onServers(b *testing.B, subject Subject) {
+	b.Helper()
 	needRedis(b)
 	for _, nodes := range []int{1, 3, 5, 7} {
 		fleet, err := StartFleet(b.Context(), nodes)
@@ -32,7 +43,7 @@ func BenchmarkServers(b *testing.B) {
 		}
 		for _, callers := range []int{1, 64} {
 			b.Run(fmt.Sprintf("nodes=%d/callers=%d", nodes, callers), func(b *testing.B) {
-				benchmark(b, subjects()[0], fleet.Addrs(), callers)
+				benchmark(b, subject, fleet.Addrs(), callers)
 			})
 		}
 		if err := fleet.Close(); err != nil {

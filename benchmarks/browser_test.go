@@ -37,13 +37,13 @@ func TestProvePageInABrowser(t *testing.T) {
 			t.Errorf("figure %s: the line of %s is %d wide and %d high", size[1], size[2], width, height)
 		}
 	}
-	if want := 10 + len(Faults)*len(Operations); len(figures) != want {
+	if want := 12 + len(Faults)*len(Operations); len(figures) != want {
 		t.Errorf("lines were drawn in %d figures, want %d", len(figures), want)
 	}
 	t.Logf("%d lines in %d figures", len(sizes), len(figures))
 	for scheme, colours := range schemes {
 		picture := filepath.Join(t.TempDir(), scheme.name+".png")
-		browse(t, page, "--screenshot="+picture, "--window-size=1400,4800", "--blink-settings=preferredColorScheme="+scheme.setting)
+		browse(t, page, "--screenshot="+picture, "--window-size=1400,5600", "--blink-settings=preferredColorScheme="+scheme.setting)
 		checkPicture(t, scheme.name, picture, colours)
 	}
 }

@@ -6,7 +6,8 @@
 //   - [Suite.Load]: callers that take and give back locks of their own names, as fast as they can: operations
 //     per second, the distribution of their latencies, allocations, client CPU, and what the servers did for it.
 //   - [Suite.Sick]: acquire, extend and release while one of the nodes is stopped, killed or slow.
-//   - [Suite.HandOff]: processes that compete for one name.
+//   - [Suite.HandOff]: processes, with one caller each or several, that compete for one name: hand-overs between
+//     processes and inside of them, gaps, fairness, and the script calls and messages that each costs.
 //   - [Suite.Held]: what locks cost that are held and renewed.
 //   - [Suite.Endure]: memory and goroutines after many operations.
 //

@@ -24,26 +24,37 @@ func TestJudgeHandOffs(t *testing.T) {
 		gaps    []time.Duration
 	}{
 		"turns": {
-			[]workerReport{{Holds: at(0, 2, 6, 8), LongestWait: time.Second}, {Holds: at(3, 5), Failures: 2}},
-			HandOffRound{HandOvers: 2, Holds: []int{2, 1}, Failures: 2, WorstWait: 1e6},
+			[]workerReport{{{Holds: at(0, 2, 6, 8), LongestWait: time.Second}}, {{Holds: at(3, 5), Failures: 2}}},
+			HandOffRound{HandOvers: 2, Holds: []int{2, 1}, Failures: 2, WorstWait: 1e6, FairShare: 6000},
 			[]time.Duration{time.Millisecond, time.Millisecond},
 		},
 		"one that meets itself": {
-			[]workerReport{{Holds: at(0, 2, 3, 5)}, {}},
-			HandOffRound{Holds: []int{2, 0}},
+			[]workerReport{{{Holds: at(0, 2, 3, 5)}}, {{}}},
+			HandOffRound{Holds: []int{2, 0}, FairShare: 6000},
 			nil,
 		},
+		"two of one process, and one of another": {
+			[]workerReport{{{Holds: at(0, 2)}, {Holds: at(3, 5), LongestWait: 4 * time.Second}}, {{Holds: at(8, 10)}, {Failures: 1}}},
+			HandOffRound{HandOvers: 1, Local: 1, Holds: []int{1, 1, 1, 0}, Failures: 1, WorstWait: 4e6, FairShare: 12000},
+			[]time.Duration{3 * time.Millisecond},
+		},
 		"two at once": {
-			[]workerReport{{Holds: at(0, 5)}, {Holds: at(4, 6)}},
-			HandOffRound{HandOvers: 1, Overlaps: 1, Holds: []int{1, 1}},
+			[]workerReport{{{Holds: at(0, 5)}}, {{Holds: at(4, 6)}}},
+			HandOffRound{HandOvers: 1, Overlaps: 1, Holds: []int{1, 1}, FairShare: 4000},
 			[]time.Duration{-time.Millisecond},
+		},
+		"two callers of one process at once": {
+			[]workerReport{{{Holds: at(0, 5)}, {Holds: at(4, 6)}}},
+			HandOffRound{Local: 1, Overlaps: 1, Holds: []int{1, 1}, FairShare: 4000},
+			nil,
 		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, gaps := judge(tc.reports, time.Second)
-			if got.HandOvers != tc.want.HandOvers || got.Overlaps != tc.want.Overlaps || got.Failures != tc.want.Failures ||
-				got.WorstWait != tc.want.WorstWait || !slices.Equal(got.Holds, tc.want.Holds) || !slices.Equal(gaps, tc.gaps) {
+			got, gaps := judge(tc.reports, HandOffPlan{Hold: 2 * time.Millisecond, For: time.Second})
+			near := got.FairShare > 0.99*tc.want.FairShare && got.FairShare < 1.01*tc.want.FairShare
+			if got.HandOvers != tc.want.HandOvers || got.Local != tc.want.Local || got.Overlaps != tc.want.Overlaps || got.Failures != tc.want.Failures ||
+				got.WorstWait != tc.want.WorstWait || !near || !slices.Equal(got.Holds, tc.want.Holds) || !slices.Equal(gaps, tc.gaps) {
 				t.Errorf("judge = %+v with gaps %v, want %+v with %v", got, gaps, tc.want, tc.gaps)
 			}
 		})

@@ -254,69 +254,6 @@ func (p pager) timeline(subject, fault, operation string) []plot.Point {
 	return points
 }
 
-func (p pager) handOffs() []plot.Chart {
-	plan := p.Plan.HandOff
-	who := fmt.Sprintf("%d processes want one lock, hold it for %v and want it again after %v", plan.Processes, plan.Hold, plan.Think)
-	return []plot.Chart{
-		{
-			ID: "hand-off-gap", Title: "Hand-off gap between processes",
-			Note: who + ". The gap is the time from just before a release to just after the next process's acquisition.",
-			X:    plot.Axis{Label: "time in which nobody held the lock", Scale: plot.Log, Format: plot.Micros},
-			Y:    plot.Axis{Label: "share of hand-overs", Scale: plot.Nines, Format: plot.Percent}, NoMarks: true,
-			Series: p.lines(func(subject string) []plot.Point {
-				for _, run := range p.Results.HandOff {
-					if run.Subject == subject {
-						return p.curve(run.Gap)
-					}
-				}
-				return nil
-			}),
-		},
-		{
-			ID: "hand-off-shares", Title: "Share of each process, from the luckiest to the unluckiest",
-			Note: fmt.Sprintf("Medians of %d rounds of %v. All would have %s if turns were even.", p.Plan.Rounds, plan.For, plot.Percent(1/float64(plan.Processes))),
-			X:    plot.Axis{Label: "process, by rank", Ticks: floats(ranks(plan.Processes))},
-			Y:    plot.Axis{Label: "share of all holds", Format: plot.Percent},
-			Series: p.lines(func(subject string) []plot.Point {
-				for _, run := range p.Results.HandOff {
-					if run.Subject == subject {
-						return shares(run)
-					}
-				}
-				return nil
-			}),
-		},
-	}
-}
-
-func ranks(n int) []int {
-	all := make([]int, n)
-	for i := range all {
-		all[i] = i + 1
-	}
-	return all
-}
-
-// shares are the shares of the processes, the largest of each round first.
-func shares(run HandOffRun) []plot.Point {
-	byRank := make([][]float64, run.Processes)
-	for _, round := range run.Rounds {
-		sorted, sum := slices.Sorted(slices.Values(round.Holds)), 0
-		for _, holds := range sorted {
-			sum += holds
-		}
-		slices.Reverse(sorted)
-		for rank, holds := range sorted {
-			byRank[rank] = append(byRank[rank], float64(holds)/float64(max(sum, 1)))
-		}
-	}
-	var points []plot.Point
-	for rank, values := range byRank {
-		points = append(points, overRounds(float64(rank+1), values, func(v float64) float64 { return v }))
-	}
-	return points
-}
-
 func (p pager) held() []plot.Chart {
 	chart := func(id, title, unit string, of func(HeldRun) float64) plot.Chart {
 		return plot.Chart{

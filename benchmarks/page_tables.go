@@ -121,22 +121,54 @@ func (p pager) sickTable() table {
 	return t
 }
 
+var handOffHead = []string{
+	"rivals", "lock", "nodes", "hand-overs/s", "of 1/hold", "× redsync", "local/s", "gap p50", "gap p99", "Jain index",
+	"worst wait", "÷ fair share", "scripts each", "PUBLISH each", "overlaps", "failures",
+}
+
 func (p pager) handOffTable() table {
-	t := table{Head: []string{"lock", "nodes", "hand-overs/s", "gap p50", "gap p99", "Jain index", "worst wait", "overlaps", "failures"}}
-	for _, run := range p.Results.HandOff {
-		overlaps, failed := 0, 0
-		for _, r := range run.Rounds {
-			overlaps += r.Overlaps
-			failed += r.Failures
+	t := table{Head: handOffHead}
+	for _, rivals := range p.Plan.HandOff.Rivals {
+		base := 0.0
+		for _, run := range p.Results.HandOff {
+			if run.by(rivals) && run.Subject == "redsync" {
+				base = run.Median(HandOffRound.PerSecond)
+			}
 		}
-		t.add(
-			run.Subject, fmt.Sprint(run.Nodes), number(run.Median(HandOffRound.PerSecond)), us(run.Gap.P50), us(run.Gap.P99),
-			fmt.Sprintf("%.2f", run.Median(func(r HandOffRound) float64 { return r.Jain })),
-			us(Micros(run.Median(func(r HandOffRound) float64 { return float64(r.WorstWait) }))),
-			fmt.Sprint(overlaps), fmt.Sprint(failed),
-		)
+		for _, run := range p.Results.HandOff {
+			if run.by(rivals) {
+				t.add(append([]string{fmt.Sprintf("%d × %d, %v", run.Processes, run.Callers, rivals.Think)}, handOffCells(run, base)...)...)
+			}
+		}
 	}
 	return t
+}
+
+// handOffCells are the figures of one run; base is the hand-overs per second that it is compared with.
+func handOffCells(run HandOffRun, base float64) []string {
+	overlaps, failed := 0, 0
+	for _, r := range run.Rounds {
+		overlaps += r.Overlaps
+		failed += r.Failures
+	}
+	perSecond := run.Median(HandOffRound.PerSecond)
+	return []string{
+		run.Subject, fmt.Sprint(run.Nodes), number(perSecond), fmt.Sprintf("%.2f", run.Share()), times(perSecond, base),
+		number(run.Median(HandOffRound.LocalPerSecond)), us(run.Gap.P50), us(run.Gap.P99),
+		fmt.Sprintf("%.2f", run.Median(func(r HandOffRound) float64 { return r.Jain })),
+		us(Micros(run.Median(func(r HandOffRound) float64 { return float64(r.WorstWait) }))),
+		times(run.Median(HandOffRound.WaitShares), 1),
+		some(run.Median(HandOffRound.ScriptsPerHandOver)), some(run.Median(HandOffRound.PublishesPerHandOver)),
+		fmt.Sprint(overlaps), fmt.Sprint(failed),
+	}
+}
+
+// some is a figure that is 0 where it is not known.
+func some(v float64) string {
+	if v == 0 {
+		return none
+	}
+	return number(v)
 }
 
 func (p pager) heldTable() table {

@@ -36,7 +36,9 @@ func example() *Results {
 		for _, fault := range Faults {
 			r.Sick = append(r.Sick, exampleSick(name, fault, slower))
 		}
-		r.HandOff = append(r.HandOff, exampleHandOff(name, slower))
+		for _, rivals := range plan.HandOff.Rivals {
+			r.HandOff = append(r.HandOff, exampleHandOff(name, rivals, slower))
+		}
 		for i, count := range plan.Held.Counts {
 			r.Held = append(r.Held, HeldRun{Subject: name, Leases: count, BytesPerLease: 900, ClientCores: 0.1 * float64(i+1), Seconds: 1})
 		}
@@ -90,10 +92,19 @@ func exampleSick(name, fault string, slower Micros) SickRun {
 	return r
 }
 
-func exampleHandOff(name string, slower Micros) HandOffRun {
-	r := HandOffRun{Subject: name, Nodes: 3, Processes: 2, Gap: exampleDistribution(300 * slower)}
+func exampleHandOff(name string, rivals Rivals, slower Micros) HandOffRun {
+	r := HandOffRun{
+		Subject: name, Nodes: 3, Processes: rivals.Processes, Callers: rivals.Callers,
+		Hold: 2, Think: milliseconds(rivals.Think), Gap: exampleDistribution(300 * slower),
+	}
 	for range 3 {
-		r.Rounds = append(r.Rounds, HandOffRound{Seconds: 1, Holds: []int{60, 40}, HandOvers: 90, GapP50: 300, WorstWait: 9000, Jain: 0.96})
+		r.Rounds = append(r.Rounds, HandOffRound{
+			Seconds: 1, Holds: make([]int, rivals.all()), HandOvers: 300 / int(slower), Local: 30, GapP50: 300, HoldP50: 2000,
+			WorstWait: 9000, FairShare: 4500, Jain: 0.96, Scripts: 3300, Publishes: 660,
+		})
+		for i := range rivals.all() {
+			r.Rounds[len(r.Rounds)-1].Holds[i] = 40 + 10*i
+		}
 	}
 	return r
 }
@@ -154,7 +165,8 @@ func TestPageShowsEveryPlot(t *testing.T) {
 	want := map[string]drawing{
 		"throughput-callers": both(2, 2), "throughput-nodes": both(2, 2),
 		"latency-1": both(curve, curve), "latency-64": both(curve, curve),
-		"hand-off-gap": both(curve, curve), "hand-off-shares": both(2, 2),
+		"hand-off-gap-1": both(curve, curve), "hand-off-shares-1": both(2, 2),
+		"hand-off-gap-2": both(curve, curve), "hand-off-shares-2": both(4, 4),
 		"held-bytes": both(2, 2), "held-cpu": both(2, 2),
 		"own-cost": {"1 caller": 2, "64 callers": 2}, "own-allocs": {"1 caller": 2, "64 callers": 2},
 	}
@@ -167,7 +179,9 @@ func TestPageShowsEveryPlot(t *testing.T) {
 	if !maps.EqualFunc(got, want, maps.Equal) {
 		t.Errorf("the page shows\n%v\nwant\n%v", got, want)
 	}
-	for _, text := range []string{"A &lt;fast&gt; one", "made up &amp; never run", "go1", "7.0.15", "0.10 0.20 0.30", "2 January 2026", "acquire + release per second"} {
+	for _, text := range []string{"A &lt;fast&gt; one", "made up &amp; never run", "go1", "7.0.15", "0.10 0.20 0.30", "2 January 2026", "acquire + release per second",
+		"<td class=\"word\">2 × 2, 2ms</td><td class=\"word ours\">redlock</td>", // and, further on in the row:
+		"<td class=\"\">300</td><td class=\"\">0.60</td><td class=\"\">10×</td><td class=\"\">30</td>", "<td class=\"\">2×</td><td class=\"\">10</td><td class=\"\">2</td>"} {
 		if !strings.Contains(page.String(), text) {
 			t.Errorf("the page does not say %q", text)
 		}
@@ -226,7 +240,9 @@ func TestMiddle(t *testing.T) {
 			t.Errorf("middle(%v, %d) = %s", tc.values, tc.wanted, strconv.Itoa(got))
 		}
 	}
-	if got := fmt.Sprint(ranks(3)); got != "[1 2 3]" {
-		t.Errorf("ranks(3) = %s", got)
+	for n, want := range map[int]string{3: "[1 2 3]", 12: "[1 2 3 4 5 6 7 8 9 10 11 12]", 100: "[1 10 19 28 37 46 55 64 73 82 91 100]", 30: "[1 4 7 10 13 16 19 22 25 30]"} {
+		if got := fmt.Sprint(ranks(n)); got != want {
+			t.Errorf("ranks(%d) = %s, want %s", n, got, want)
+		}
 	}
 }

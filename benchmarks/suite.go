@@ -49,15 +49,25 @@ type SickPlan struct {
 	Healed  time.Duration `json:"healed_ns"`
 }
 
-// A HandOffPlan is Processes that compete for one name, hold it for Hold each time, and want it again Think after they
-// have given it back: one that asks again at once would often meet nobody but itself.
+// A HandOffPlan is rivals that compete for one name and hold it for Hold each time. The first of Rivals is the one
+// that is quoted.
 type HandOffPlan struct {
-	Nodes     int           `json:"nodes"`
-	Processes int           `json:"processes"`
-	Hold      time.Duration `json:"hold_ns"`
-	Think     time.Duration `json:"think_ns"`
-	For       time.Duration `json:"for_ns"`
+	Nodes  int           `json:"nodes"`
+	Hold   time.Duration `json:"hold_ns"`
+	For    time.Duration `json:"for_ns"`
+	Rivals []Rivals      `json:"rivals"`
 }
+
+// Rivals are Processes with Callers each (0 is 1), every one of which wants the name again Think after it has given
+// it back. One that asks again at once often meets nobody but itself, where a lock lets it: with a pause every hold
+// is a hand-over, as far as the lock is quick enough, so that no lock is blamed for keeping what nobody asked for.
+type Rivals struct {
+	Processes int           `json:"processes"`
+	Callers   int           `json:"callers"`
+	Think     time.Duration `json:"think_ns"`
+}
+
+func (r Rivals) all() int { return r.Processes * max(r.Callers, 1) }
 
 // A HeldPlan is leases that are held and renewed: each number of Counts For its time.
 type HeldPlan struct {
@@ -86,7 +96,10 @@ func FullPlan() Plan {
 			Nodes: 5, Callers: 8, Pace: 10 * time.Millisecond,
 			Healthy: 2 * time.Second, Sick: 6 * time.Second, Healed: time.Second,
 		},
-		HandOff: HandOffPlan{Nodes: 5, Processes: 8, Hold: 2 * time.Millisecond, Think: 2 * time.Millisecond, For: 4 * time.Second},
+		HandOff: HandOffPlan{
+			Nodes: 5, Hold: 2 * time.Millisecond, For: 4 * time.Second,
+			Rivals: []Rivals{{8, 1, 2 * time.Millisecond}, {8, 1, 0}, {10, 10, 2 * time.Millisecond}},
+		},
 		Held: HeldPlan{
 			Nodes: 5, TTL: 30 * time.Second,
 			Counts: []int{1_000, 10_000, 100_000},
@@ -103,6 +116,7 @@ func QuickPlan() Plan {
 	p.Load.For, p.Load.WarmUp = 200*time.Millisecond, 50*time.Millisecond
 	p.Sick.Healthy, p.Sick.Sick, p.Sick.Healed = time.Second, 1500*time.Millisecond, 500*time.Millisecond
 	p.HandOff.For = 1500 * time.Millisecond
+	p.HandOff.Rivals = []Rivals{{8, 1, 2 * time.Millisecond}, {8, 1, 0}, {3, 3, 2 * time.Millisecond}}
 	p.Held.TTL = 6 * time.Second
 	p.Held.Counts, p.Held.For = []int{1_000, 10_000}, []time.Duration{8 * time.Second, 8 * time.Second}
 	p.Endure.Operations = 20_000
@@ -113,11 +127,14 @@ func QuickPlan() Plan {
 func TinyPlan() Plan {
 	return Plan{
 		Name: "tiny", Rounds: 2, TTL: 10 * time.Second,
-		Load:    LoadPlan{Callers: []int{1, 4}, Nodes: []int{1, 3}, For: 20 * time.Millisecond, WarmUp: 5 * time.Millisecond},
-		Sick:    SickPlan{Nodes: 3, Callers: 2, Pace: 5 * time.Millisecond, Healthy: 200 * time.Millisecond, Sick: 200 * time.Millisecond, Healed: 100 * time.Millisecond},
-		HandOff: HandOffPlan{Nodes: 3, Processes: 2, Hold: 2 * time.Millisecond, Think: 2 * time.Millisecond, For: 300 * time.Millisecond},
-		Held:    HeldPlan{Nodes: 3, TTL: 2 * time.Second, Counts: []int{5, 10}, For: []time.Duration{time.Second, 2500 * time.Millisecond}},
-		Endure:  EndurePlan{Nodes: 3, Callers: 2, Operations: 50},
+		Load: LoadPlan{Callers: []int{1, 4}, Nodes: []int{1, 3}, For: 20 * time.Millisecond, WarmUp: 5 * time.Millisecond},
+		Sick: SickPlan{Nodes: 3, Callers: 2, Pace: 5 * time.Millisecond, Healthy: 200 * time.Millisecond, Sick: 200 * time.Millisecond, Healed: 100 * time.Millisecond},
+		HandOff: HandOffPlan{
+			Nodes: 3, Hold: 2 * time.Millisecond, For: 300 * time.Millisecond,
+			Rivals: []Rivals{{2, 1, 2 * time.Millisecond}, {2, 2, 2 * time.Millisecond}},
+		},
+		Held:   HeldPlan{Nodes: 3, TTL: 2 * time.Second, Counts: []int{5, 10}, For: []time.Duration{time.Second, 2500 * time.Millisecond}},
+		Endure: EndurePlan{Nodes: 3, Callers: 2, Operations: 50},
 	}
 }
 

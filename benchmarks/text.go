@@ -72,8 +72,10 @@ func (r SickRun) writeText(w io.Writer) {
 
 func (r HandOffRun) writeText(w io.Writer) {
 	for _, round := range r.Rounds {
-		_, _ = fmt.Fprintf(w, "BenchmarkHandOff/subject=%s/processes=%d %d %.1f hand-overs/s %.0f gap-p50-ns %.0f worst-wait-ns %.3f jain\n",
-			key(r.Subject), r.Processes, max(round.HandOvers, 1), round.PerSecond(), float64(round.GapP50)*1000,
-			float64(round.WorstWait)*1000, round.Jain)
+		_, _ = fmt.Fprintf(w, "BenchmarkHandOff/subject=%s/processes=%d/callers=%d/think=%gms %d %.1f hand-overs/s %.3f of-1/hold %.1f local/s "+
+			"%.0f gap-p50-ns %.0f worst-wait-ns %.2f fair-shares %.3f jain %.2f scripts/hand-over %.2f publishes/hand-over\n",
+			key(r.Subject), r.Processes, r.Callers, r.Think, max(round.HandOvers, 1), round.PerSecond(), round.PerSecond()*r.Hold/1000,
+			round.LocalPerSecond(), float64(round.GapP50)*1000, float64(round.WorstWait)*1000, round.WaitShares(), round.Jain,
+			round.ScriptsPerHandOver(), round.PublishesPerHandOver())
 	}
 }

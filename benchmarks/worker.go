@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/quorumlock/quorumlock/clock"
@@ -24,13 +25,17 @@ type workerJob struct {
 	Subject string
 	Site    Site
 	Name    string
+	Callers int
 	Hold    time.Duration
 	Think   time.Duration
 	For     time.Duration
 }
 
-// A workerReport is what a worker saw.
-type workerReport struct {
+// A workerReport is what the callers of a worker saw.
+type workerReport []callerReport
+
+// A callerReport is what a caller saw.
+type callerReport struct {
 	Holds       [][2]clock.Instant // from just after the acquisition to just before the release
 	LongestWait time.Duration
 	Failures    int
@@ -80,14 +85,25 @@ func (j workerJob) run(ctx context.Context, subject Subject, in io.Reader, out i
 	}
 	clk := clock.System()
 	time.Sleep(clock.Instant(start).Sub(clk.Now()))
-	return json.NewEncoder(out).Encode(j.compete(ctx, client, clk))
+	return json.NewEncoder(out).Encode(j.competeAll(ctx, client, clk))
+}
+
+// competeAll lets all callers of this process compete, through the client that they share.
+func (j workerJob) competeAll(ctx context.Context, client Client, clk clock.Clock) workerReport {
+	report := make(workerReport, max(j.Callers, 1))
+	var callers sync.WaitGroup
+	for i := range report {
+		callers.Go(func() { report[i] = j.compete(ctx, client, clk) })
+	}
+	callers.Wait()
+	return report
 }
 
 // compete holds the lock as often as it can. A wait that the end cuts off counts as long as it was.
-func (j workerJob) compete(ctx context.Context, client Client, clk clock.Clock) workerReport {
+func (j workerJob) compete(ctx context.Context, client Client, clk clock.Clock) callerReport {
 	ctx, cancel := context.WithTimeout(ctx, j.For)
 	defer cancel()
-	var r workerReport
+	var r callerReport
 	for ctx.Err() == nil {
 		asked := clk.Now()
 		hold, err := client.Acquire(ctx, j.Name)

@@ -83,10 +83,12 @@ func (l *Locker) rest(s *spot, w *watch, miss *quorum.MissError) {
 	now, c := l.clock.Now(), s.call
 	left := l.lines.leftUntil(s.line.key, now)
 	switch {
-	case miss != nil && miss.Why == quorum.Held && miss.Unlisted && w.listens() && !c.yielded:
+	case miss != nil && miss.Why == quorum.Held && miss.Unlisted && c.waiter != nil && w.listens() && !c.yielded:
 		c.yielded = true // once: a home that has lost the holder's key would grant again and again
 		trip := l.engine.Latency()
 		w.yield(now.Add(holdBack(trip, l.jitter.next())))
+	case miss != nil && c.waiter == nil && w.listens() && !l.lines.isBehindOurs(s):
+		w.rest(now) // the first try was before anybody listened, and is on no list
 	case miss != nil:
 		c.yielded = false
 		w.rest(now.Add(l.pauseAfter(c, miss, w.listens())))

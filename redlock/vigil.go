@@ -23,6 +23,9 @@ type vigil struct {
 	// enlist: no node has this call on its list of waiters yet, so it tries as soon as somebody else has taken
 	// the lock, to be put on it.
 	enlist bool
+	// struck: this call was named and came too late. Who is named is on that list no more, so it tries at once,
+	// to be put on it again.
+	struck bool
 
 	freed []int         // nodes that have announced the release
 	first clock.Instant // when the first one did
@@ -34,7 +37,7 @@ type vigil struct {
 // begin begins an attempt: what is heard from now on may say more than its answer.
 func (v *vigil) begin() {
 	v.due, v.poll, v.enlist = clock.Forever, clock.Forever, false
-	v.taken = 0
+	v.taken, v.struck = 0, false
 	v.quiet()
 }
 
@@ -56,7 +59,7 @@ func (v *vigil) hear(now clock.Instant, node, rank int, a quorum.Announcement) {
 	case quorum.Listening: // something may have been missed
 		v.due = min(v.due, now.Add(v.back))
 	case quorum.Taken:
-		v.quiet()
+		v.over()
 		v.due, v.taken = v.poll, rank+1
 		if v.enlist {
 			v.due = min(v.poll, now)
@@ -64,6 +67,15 @@ func (v *vigil) hear(now clock.Instant, node, rank int, a quorum.Announcement) {
 	case quorum.Freed:
 		v.hearFreed(now, node, rank, a.Waiter)
 	}
+	if v.struck {
+		v.due = min(v.due, now)
+	}
+}
+
+// over ends what was heard of one release: somebody else has taken the lock since.
+func (v *vigil) over() {
+	v.struck = v.struck || v.isNamed()
+	v.quiet()
 }
 
 // hearFreed decides who tries a freed lock, and when: whom the key's home names at once, somebody else's
@@ -74,6 +86,9 @@ func (v *vigil) hearFreed(now clock.Instant, node, rank int, waiter string) {
 		return // it is about the release before
 	}
 	v.taken = 0
+	if rank == v.rank && waiter != v.named && slices.Contains(v.freed, node) {
+		v.over() // it was taken by one who did not say so, and is free again
+	}
 	if len(v.freed) == 0 {
 		v.first = now
 	}

@@ -72,7 +72,19 @@ func TestAWaiterTriesAgain(t *testing.T) {
 			heard: []heard{freed(10*ms, 0, them), taken(11*ms, 0, them), freed(20*ms, 0, us)}, due: 20 * ms, named: true,
 		},
 		"soon, if it may have missed something": {heard: []heard{listening(10*ms, 2)}, due: 15 * ms},
-		"never after its poll":                  {heard: []heard{freed(499*ms, 0, them)}, due: 500 * ms},
+		"at once, if it was named and another was quicker": {
+			heard: []heard{freed(10*ms, 0, us), taken(11*ms, 0, them)}, due: 11 * ms,
+		},
+		"at once, if the lock was freed again since": {
+			heard: []heard{freed(10*ms, 0, us), taken(11*ms, 0, them), freed(14*ms, 0, them)}, due: 14 * ms,
+		},
+		"at once, if another was quicker and did not say so": {
+			heard: []heard{freed(10*ms, 0, us), freed(14*ms, 0, them)}, due: 14 * ms,
+		},
+		"at once, if it is named after another that did not say that it took it": {
+			heard: []heard{freed(10*ms, 0, them), freed(14*ms, 0, us)}, due: 14 * ms, named: true,
+		},
+		"never after its poll": {heard: []heard{freed(499*ms, 0, them)}, due: 500 * ms},
 	}
 	for sentence, test := range tests {
 		t.Run(sentence, func(t *testing.T) {

@@ -10,6 +10,15 @@
 // fail: [RedsyncLock] takes part in runs of package chaos. It is a module of its own, so that no user of the
 // lock downloads the libraries it is compared with.
 //
+// # Rueidislock
+//
+// rueidislock, which is woken by Redis itself when a key that it has read changes, is not a subject: its module
+// could not be had where this was written. What another run has seen of it, on one client with the majority of
+// three keys, with 8 clients that held one name for 5 ms and wanted it again 5 ms later: 167 hand-overs/s of at
+// most 200, the gap p50 0.4 ms and p99 2.7 ms, the worst wait 2.5 s, the least served client 15 holds and the most
+// served one 422; and in 8 of 90 rounds it did not take a free lock. Its majority is one of keys behind one client,
+// and not of independent nodes.
+//
 // # Limits
 //
 // Locks on one node, redislock and etcd with one member, survive no failure of that node: they are here for the

@@ -3,6 +3,7 @@ package peers
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -20,7 +21,7 @@ type etcdSubject struct{}
 func (etcdSubject) Name() string { return "etcd" }
 
 func (etcdSubject) About() string {
-	return "etcd concurrency.Mutex, one session per client, one member, which does not wait for its disk, as the Redis servers do not"
+	return "etcd concurrency.Mutex, one session per client and one more for each further caller of the same name, one member, which does not wait for its disk, as the Redis servers do not"
 }
 
 func (etcdSubject) Fits(nodes int) bool { return nodes == 1 }
@@ -34,41 +35,104 @@ func (etcdSubject) Open(ctx context.Context, site benchmarks.Site) (benchmarks.C
 	if err != nil {
 		return nil, err
 	}
-	lease, err := client.Grant(ctx, int64(site.TTL/time.Second))
-	if err != nil {
+	c := &etcdClient{client: client, ttl: int64(site.TTL / time.Second)}
+	if err := c.openSession(ctx); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	session, err := concurrency.NewSession(client, concurrency.WithLease(lease.ID))
-	if err != nil {
-		return nil, errors.Join(err, client.Close())
-	}
-	return &etcdClient{client: client, session: session}, nil
+	return c, nil
 }
 
+// An etcdClient opens sessions. A mutex of etcd belongs to its session: two of one session and one name do not
+// exclude each other, so callers of one name have sessions of their own.
 type etcdClient struct {
-	client  *clientv3.Client
-	session *concurrency.Session
+	client *clientv3.Client
+	ttl    int64
+
+	mu       sync.Mutex
+	sessions []*etcdSession
+}
+
+// An etcdSession is a session, and the names that it is used for. The mutex of the client guards those.
+type etcdSession struct {
+	*concurrency.Session
+	names map[string]bool
+}
+
+// openSession opens a session, which costs two round trips: some callers of a name do, at first.
+func (c *etcdClient) openSession(ctx context.Context) error {
+	lease, err := c.client.Grant(ctx, c.ttl)
+	if err != nil {
+		return err
+	}
+	session, err := concurrency.NewSession(c.client, concurrency.WithLease(lease.ID))
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sessions = append(c.sessions, &etcdSession{session, make(map[string]bool)})
+	return nil
+}
+
+// take returns a session that is not in use for a name, which it is from then on.
+func (c *etcdClient) take(ctx context.Context, name string) (*etcdSession, error) {
+	for {
+		c.mu.Lock()
+		for _, s := range c.sessions {
+			if !s.names[name] {
+				s.names[name] = true
+				c.mu.Unlock()
+				return s, nil
+			}
+		}
+		c.mu.Unlock()
+		if err := c.openSession(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (c *etcdClient) giveBack(s *etcdSession, name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(s.names, name)
 }
 
 func (c *etcdClient) Acquire(ctx context.Context, name string) (benchmarks.Hold, error) {
-	mutex := concurrency.NewMutex(c.session, name)
-	if err := mutex.Lock(ctx); err != nil {
+	session, err := c.take(ctx, name)
+	if err != nil {
 		return nil, err
 	}
-	return etcdHold{c, mutex}, nil
+	mutex := concurrency.NewMutex(session.Session, name)
+	if err := mutex.Lock(ctx); err != nil {
+		c.giveBack(session, name)
+		return nil, err
+	}
+	return etcdHold{c, session, mutex, name}, nil
 }
 
-func (c *etcdClient) Close() error { return errors.Join(c.session.Close(), c.client.Close()) }
+func (c *etcdClient) Close() error {
+	var errs []error
+	for _, s := range c.sessions {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, c.client.Close())...)
+}
 
 type etcdHold struct {
-	client *etcdClient
-	mutex  *concurrency.Mutex
+	client  *etcdClient
+	session *etcdSession
+	mutex   *concurrency.Mutex
+	name    string
 }
 
 // Extend keeps the session alive, which is what every lock of it lives by.
 func (h etcdHold) Extend(ctx context.Context) error {
-	_, err := h.client.client.KeepAliveOnce(ctx, h.client.session.Lease())
+	_, err := h.client.client.KeepAliveOnce(ctx, h.session.Lease())
 	return err
 }
 
-func (h etcdHold) Release(ctx context.Context) error { return h.mutex.Unlock(ctx) }
+func (h etcdHold) Release(ctx context.Context) error {
+	defer h.client.giveBack(h.session, h.name)
+	return h.mutex.Unlock(ctx)
+}
