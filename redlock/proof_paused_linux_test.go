@@ -35,7 +35,8 @@ func TestProvePausedHoldersLoseNoUpdate(t *testing.T) {
 		t.Errorf("with a guard on reads and writes %d updates were lost, and %d refused in %d pauses, want 0, and each of the stopped holders'",
 			both.lost(), both.refused, both.pauses)
 	}
-	if writes := results[1]; writes.lost() == 0 {
+	// A busy machine may lose a thinking holder its lease, so that a newer write comes before the old one.
+	if writes := results[1]; proving() && writes.lost() == 0 {
 		t.Error("no update was lost with a guard on writes only: that reads have to be guarded is not shown")
 	}
 }
@@ -110,9 +111,9 @@ func (p *pauser) await(wanted func(report) bool) report {
 	}
 }
 
-// pause stops a member that has read and not written, until another one has the lock, and for longer than the
+// pause stops a member that has read and not written, until another one has had the lock, and for longer than the
 // TTL. If slowly, the next holder thinks, between its own read and write, while the stopped one wakes and writes:
-// this is what a guard on writes only does not notice. Otherwise it wakes at any time.
+// this is what a guard on writes only does not notice. Otherwise it wakes once another one has written.
 func (p *pauser) pause(victim int, slowly bool) {
 	c := p.crew
 	c.t.Helper()
@@ -123,7 +124,7 @@ func (p *pauser) pause(victim int, slowly bool) {
 	}
 	c.signal(victim, syscall.SIGSTOP)
 	start := time.Now()
-	next := leased
+	next := wrote // so that a guard knows of it
 	if slowly {
 		next = halting
 	}
