@@ -3,17 +3,13 @@ package redlock_test
 import (
 	"encoding/json"
 	"fmt"
-	"iter"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/quorumlock/quorumlock/quorum"
 	"github.com/quorumlock/quorumlock/redlock/fence"
 	"github.com/redis/go-redis/v9"
 )
-
-func lines(text string) iter.Seq[string] { return strings.Lines(text) }
 
 // throughLua sends a token through what a script can do with it. The last two are what a script must not do.
 const throughLua = `
