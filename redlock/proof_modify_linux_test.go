@@ -85,29 +85,26 @@ func (m *member) modify(ctx context.Context) error {
 	return nil
 }
 
-// think lets time pass, and if the member was told to halt, waits until it may go on.
+// think lets time pass, and if the member was told to halt, waits until it may go on. Orders that come after that
+// are for the next time. It reports whether the member is still to halt.
 func (m *member) think(ctx context.Context, token uint64, halted bool) (still bool) {
 	timer := time.NewTimer(time.Duration(rand.IntN(5)) * time.Millisecond) //nolint:gosec // any will do
 	<-timer.C
-	for told := false; ; {
+	for len(m.orders) > 0 {
+		halted = <-m.orders == halt
+	}
+	if !halted {
+		return false
+	}
+	m.report(report{What: halting, Token: token})
+	for {
 		select {
 		case order := <-m.orders:
-			halted = order == halt
-			continue
-		default:
-		}
-		if !halted {
-			return false
-		}
-		if !told {
-			m.report(report{What: halting, Token: token})
-			told = true
-		}
-		select {
-		case order := <-m.orders:
-			halted = order == halt
+			if order == goOn {
+				return false
+			}
 		case <-ctx.Done():
-			return halted
+			return true
 		}
 	}
 }

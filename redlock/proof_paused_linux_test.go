@@ -102,11 +102,14 @@ type pauser struct {
 // await keeps the ledger until a report is one that is waited for.
 func (p *pauser) await(wanted func(report) bool) report {
 	p.crew.t.Helper()
-	for {
+	for start := time.Now(); ; {
 		r := p.crew.next()
 		p.ledger.add(r)
 		if wanted(r) {
 			return r
+		}
+		if time.Since(start) > patience {
+			p.crew.t.Fatalf("%v passed without what was waited for; the last report is %+v", patience, r)
 		}
 	}
 }
