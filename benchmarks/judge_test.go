@@ -128,7 +128,8 @@ func TestParseInfo(t *testing.T) {
 	twice.add(u)
 	twice.add(u)
 	d := twice.Sub(u)
-	if d.CPU != 1750*time.Millisecond || d.Commands != 12-2 || d.Reads != 7-2 || d.scripts() != 5 || len(d.ByName) != 1 {
+	if d.CPU != 1750*time.Millisecond || d.Commands != 12-2 || d.Reads != 7-2 || d.scripts() != 5 || d.Scripts != 8*time.Microsecond ||
+		len(d.ByName) != 1 {
 		t.Errorf("used %+v", d)
 	}
 	if _, err := parseInfo("used_cpu_sys:x\r\n"); err == nil {

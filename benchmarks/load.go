@@ -35,6 +35,7 @@ type LoadRound struct {
 	ServerCPU   Micros  `json:"server_cpu_us_per_op"`
 	Commands    float64 `json:"server_commands_per_op"`
 	Scripts     float64 `json:"server_scripts_per_op"`
+	ScriptTime  Micros  `json:"server_script_us"` // of one script, as commandstats has it
 	ServerReads float64 `json:"server_reads_per_op"`
 	Goroutines  int     `json:"goroutines"` // beyond the callers, and what was there before
 }
@@ -188,6 +189,9 @@ func (l *load) measure(ctx context.Context, d time.Duration, hists stripes) (Loa
 		Scripts:     float64(used.scripts()) / ops,
 		ServerReads: float64(used.Reads) / ops,
 		Goroutines:  max(crew.goroutines-goroutines-l.callers, 0),
+	}
+	if n := used.scripts(); n > 0 {
+		r.ScriptTime = micros(used.Scripts) / Micros(n)
 	}
 	if err := crew.failure(); err != nil {
 		r.Failure = err.Error()

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +22,7 @@ type ServerUsage struct {
 	Commands int64            // those that scripts run included
 	Reads    int64            // requests taken off the network; one may hold many commands
 	ByName   map[string]int64 // calls by command
+	Scripts  time.Duration    // in scripts, with the commands that they run
 }
 
 // Sub returns what was used since an earlier look, without the looks.
@@ -32,6 +33,7 @@ func (u ServerUsage) Sub(earlier ServerUsage) ServerUsage {
 		CPU:      u.CPU - earlier.CPU,
 		Commands: u.Commands - earlier.Commands - looks,
 		Reads:    u.Reads - earlier.Reads - looks,
+		Scripts:  u.Scripts - earlier.Scripts,
 		ByName:   make(map[string]int64),
 	}
 	for name, calls := range u.ByName {
@@ -49,6 +51,7 @@ func (u *ServerUsage) add(o ServerUsage) {
 	u.CPU += o.CPU
 	u.Commands += o.Commands
 	u.Reads += o.Reads
+	u.Scripts += o.Scripts
 	if u.ByName == nil {
 		u.ByName = make(map[string]int64)
 	}
@@ -57,9 +60,15 @@ func (u *ServerUsage) add(o ServerUsage) {
 	}
 }
 
+// scriptCommands are those that run scripts.
+var scriptCommands = []string{"evalsha", "eval", "fcall"}
+
 // scripts counts script calls.
-func (u ServerUsage) scripts() int64 {
-	return u.ByName["evalsha"] + u.ByName["eval"] + u.ByName["fcall"]
+func (u ServerUsage) scripts() (calls int64) {
+	for _, name := range scriptCommands {
+		calls += u.ByName[name]
+	}
+	return calls
 }
 
 // A Fleet is Redis servers of our own, on 127.0.0.1.
@@ -166,20 +175,34 @@ func parseInfo(info string) (ServerUsage, error) {
 		errs = append(errs, err)
 		*to = n
 	}
-	for name, value := range maps.All(fields) {
+	for name, value := range fields {
 		command, ok := strings.CutPrefix(name, "cmdstat_")
 		if !ok {
 			continue
 		}
-		calls, _, _ := strings.Cut(strings.TrimPrefix(value, "calls="), ",")
-		n, err := strconv.ParseInt(calls, 10, 64)
+		calls, usec, err := parseCommand(value)
 		errs = append(errs, err)
-		u.ByName[command] = n
+		u.ByName[command] = calls
+		if slices.Contains(scriptCommands, command) {
+			u.Scripts += time.Duration(usec) * time.Microsecond
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return ServerUsage{}, fmt.Errorf("benchmarks: INFO is not as expected: %w", err)
 	}
 	return u, nil
+}
+
+// parseCommand reads the figures of one command: "calls=3,usec=120,...".
+func parseCommand(figures string) (calls, usec int64, err error) {
+	for figure := range strings.SplitSeq(figures, ",") {
+		name, value, _ := strings.Cut(figure, "=")
+		if to := map[string]*int64{"calls": &calls, "usec": &usec}[name]; to != nil {
+			n, parseErr := strconv.ParseInt(value, 10, 64)
+			*to, err = n, errors.Join(err, parseErr)
+		}
+	}
+	return calls, usec, err
 }
 
 // nowhere are nodes that are no servers.

@@ -33,7 +33,7 @@ type crowd struct {
 // it keeps may last for a TTL, and what it announces be lost for a poll.
 func (c *crowd) bound(d time.Duration, turns int64) time.Duration {
 	share := time.Duration(float64(c.names*c.callers) * float64(d) / float64(max(turns, 1)))
-	return 5*share + 2*(c.ttl+pollCap(c.ttl))
+	return 5*share + 2*(c.ttl+pollCapOf(c.ttl))
 }
 
 // wait lets one caller take the lock of a name again and again, and gives up after limit.

@@ -34,6 +34,16 @@ func scaled(few, all int) int {
 	return few
 }
 
+// again logs the command that produces the figures of a proof once more.
+func again(t *testing.T) {
+	t.Helper()
+	full := ""
+	if proving() {
+		full = "REDLOCK_PROVE=1 "
+	}
+	t.Logf("again: %sgo test -count=1 -v -timeout 60m -run '^%s$' ./redlock", full, t.Name())
+}
+
 // A lab is real servers, each behind a proxy that makes faults, and a way to look behind it.
 type lab struct {
 	t       *testing.T
@@ -42,10 +52,10 @@ type lab struct {
 	admin   []*redis.Client
 }
 
-func newLab(t *testing.T, n int) *lab {
+func newLab(t *testing.T, n int, opts ...redisserver.Option) *lab {
 	t.Helper()
 	quorumtest.NoLeaks(t)
-	l := &lab{t: t, servers: quorumtest.Fleet(t, n)}
+	l := &lab{t: t, servers: quorumtest.Fleet(t, n, opts...)}
 	for i, server := range l.servers {
 		proxy, err := faultproxy.Start(server.Addr(), uint64(i+1))
 		if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/quorumlock/quorumlock/redlock"
 )
 
-// pollCap is how long a call with that TTL sleeps at most that hears nothing.
-func pollCap(ttl time.Duration) time.Duration { return min(ttl/2, time.Second) }
+// pollCapOf is how long a call with that TTL sleeps at most that hears nothing.
+func pollCapOf(ttl time.Duration) time.Duration { return min(ttl/2, time.Second) }
 
 // within judges a longest time, if figures are judged, and tells it in any case.
 func within(t *testing.T, what string, longest, limit time.Duration) {
@@ -158,7 +158,7 @@ func TestProveFreeLocksAreTakenThoughNothingIsHeard(t *testing.T) {
 				longest = max(longest, took)
 			})
 			heard.met(t, lab, stop())
-			within(t, "from the release to the next holder", longest, pollCap(ttl)+50*time.Millisecond)
+			within(t, "from the release to the next holder", longest, pollCapOf(ttl)+50*time.Millisecond)
 		})
 	}
 }

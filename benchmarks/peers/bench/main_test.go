@@ -30,7 +30,7 @@ func TestBenchWritesResults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Load) != 0 || len(r.HandOff) != 2*5 || len(r.Endure) != 1 {
+	if len(r.Load) != 0 || len(r.HandOff) != 2*6 || len(r.Endure) != 1 {
 		t.Errorf("measured %d loads, %d hand-offs, %d endurances", len(r.Load), len(r.HandOff), len(r.Endure))
 	}
 	for _, h := range r.HandOff {

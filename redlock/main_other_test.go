@@ -1,3 +1,5 @@
+//go:build !linux
+
 package redlock_test
 
 import (
