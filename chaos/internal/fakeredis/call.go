@@ -16,9 +16,10 @@ type Call struct {
 	keys, argv []string
 	fault      Fault
 
-	// Of batch.lua: the clock when it began, and what it knows of waiters.
+	// Of batch.lua: the clock when it began, and what it knows of waiters and of counters.
 	seconds, fraction int64
 	waiting           waiting
+	counting          counting
 }
 
 // Key returns KEYS[i], and Arg returns ARGV[i], counted from 1 as in Lua. One that was not given is

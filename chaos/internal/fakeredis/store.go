@@ -23,6 +23,7 @@ type entry struct {
 	value   string
 	foreign bool     // of another type than a string
 	waiters []waiter // of batch.lua, in a foreign one
+	counts  *counts  // of batch.lua, in a foreign one that is not changed
 	until   int64    // the last millisecond of its life, since the Unix epoch
 }
 

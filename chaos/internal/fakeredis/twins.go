@@ -12,7 +12,7 @@ var twins = map[string]struct {
 	code string
 	run  Script
 }{
-	"batch": {"1c50c211c38092049664b379589655dccdea3981", batch},
+	"batch": {"152f09e08ce4e8aee5bbb1e1d2ba674e466ef4c6", batch},
 }
 
 // batch is batch.lua. Each operation is reported as an execution of its own.
@@ -31,28 +31,34 @@ func batch(c *Call) Reply {
 		if t := int(c.Arg(1)[i]) - '0'; t >= 0 && t < len(all) {
 			o.terms = all[t]
 		}
-		kind, _, _ := strings.Cut(o.kind, "-")
-		replies = append(replies, c.alone(kind, o.key, o.value, o.run))
+		replies = append(replies, c.alone(o.kind, o.key, o.value, o.run))
 	}
 	return replies
 }
 
 // terms are what an operation is carried out with.
 type terms struct {
-	kind, ttl string
-	length    float64
-	sound     bool // ttl is a number
-	late      bool
+	kind, flags string
+	ttl         string
+	length      float64
+	sound       bool // ttl is a number
+	late        bool
 }
+
+func (t terms) has(flag string) bool { return strings.Contains(t.flags, flag) }
 
 func (c *Call) terms() []terms {
 	var all []terms
 	for at := len(c.keys) + 2; at <= len(c.argv); at += 3 {
 		if c.Arg(at) == "with" {
-			c.waiting.rest = at
+			if c.waiting.rest = at; c.counting.asked {
+				c.waiting.rest, c.counting.longest = at+1, c.Arg(at+1)
+			}
 			break
 		}
-		t := terms{kind: c.Arg(at), ttl: c.Arg(at + 1)}
+		t := terms{ttl: c.Arg(at + 1)}
+		t.kind, t.flags, _ = strings.Cut(c.Arg(at), "/")
+		c.counting.asked = c.counting.asked || t.kind == "raise" || t.has("n")
 		length, err := strconv.ParseFloat(strings.TrimSpace(t.ttl), 64)
 		t.length, t.sound = length, err == nil
 		limit := c.Number(at + 2)
@@ -74,16 +80,21 @@ type operation struct {
 
 func (o operation) run() Reply {
 	switch o.kind {
-	case "acquire", "heal":
+	case "acquire":
+		return o.acquire()
+	case "heal":
 		return o.grant()
-	case "extend", "release", "inspect":
+	case "extend", "inspect":
 		return o.onHeld()
-	case "acquire-as", "acquire-as-telling":
-		return o.acquireAs(o.kind == "acquire-as-telling")
-	case "release-telling", "release-telling-as":
-		return o.releaseTelling(o.kind == "release-telling-as")
+	case "release":
+		if o.flags != "" {
+			return o.releaseTelling()
+		}
+		return o.onHeld()
 	case "handover":
 		return o.handOver()
+	case "raise":
+		return o.raise()
 	}
 	o.fail("ERR no such operation")
 	return Null{}
@@ -119,7 +130,7 @@ func (o operation) onHeld() Reply {
 		return o.other(holder)
 	case o.kind == "extend":
 		return o.prolong()
-	case strings.HasPrefix(o.kind, "release"):
+	case o.kind == "release":
 		return o.release()
 	}
 	return o.Do("PTTL", o.key)

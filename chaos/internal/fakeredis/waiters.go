@@ -142,23 +142,35 @@ func (o operation) told(n Reply, hint func() bool) Reply {
 	return n
 }
 
-func (o operation) acquireAs(telling bool) Reply {
-	id, waited := o.take(), o.take()
-	n := o.grant()
+func (o operation) acquire() Reply {
+	var (
+		id, waited, token string
+		n                 Reply
+	)
+	if o.has("w") {
+		id, waited = o.take(), o.take()
+	}
+	if o.has("n") {
+		n, token = o.numberedGrant(o.take())
+	} else {
+		n = o.grant()
+	}
 	_, refused := n.(Array)
 	switch {
-	case o.Failed() || n == Reply(tooLate):
+	case o.Failed() || n == Reply(tooLate) || refused && !o.has("w"):
 		return n
 	case refused:
 		o.note(id, waited)
 		return n
+	case o.has("w"):
+		n = o.told(n, func() bool { return o.leave(id, o.has("t")) })
 	}
-	return o.told(n, func() bool { return o.leave(id, telling) })
+	return numbered(n, token)
 }
 
-func (o operation) releaseTelling(as bool) Reply {
+func (o operation) releaseTelling() Reply {
 	var id, waited string
-	if as {
+	if o.has("w") {
 		id, waited = o.take(), o.take()
 	}
 	n := o.onHeld()
@@ -166,28 +178,40 @@ func (o operation) releaseTelling(as bool) Reply {
 		return n
 	}
 	n = o.told(n, func() bool { return o.name(id) })
-	if as {
+	if o.has("w") {
 		o.note(id, waited)
 	}
 	return n
 }
 
 func (o operation) handOver() Reply {
-	heir, id := o.take(), o.take()
+	heir, id, hint, token := o.take(), "", "", ""
+	if o.has("w") {
+		id, _ = o.take(), o.take()
+	}
+	if o.has("n") {
+		hint = o.take()
+	}
 	others := func() bool { return o.others(id) }
 	if o.late {
 		return tooLate
 	}
-	switch holder := o.Do("GET", o.key); {
+	holder := o.Do("GET", o.key)
+	kept := holder == Bulk(heir)
+	switch {
 	case o.Failed():
 		return Null{}
-	case holder == Bulk(heir):
-		return o.told(o.prolong(), others)
 	case holder == Null{}:
 		return nothingThere
-	case holder != Bulk(o.value):
+	case !kept && holder != Bulk(o.value):
 		return o.other(holder)
 	}
+	if o.has("n") {
+		token = o.draw(hint, kept)
+	}
+	if kept {
+		return numbered(o.told(o.prolong(), others), token)
+	}
 	o.Do("SET", o.key, heir, "PX", o.ttl)
-	return o.told(Integer(o.length), others)
+	return numbered(o.told(Integer(o.length), others), token)
 }
