@@ -176,7 +176,7 @@ var tokens = map[string]twist{
 			op.Kind = quorum.Acquire
 		}
 	}),
-	"counters go with their locks": numberingOf(quorum.Acquire, func(n *memnode.Node, op *quorum.Op) {
+	"counters go with their locks": numberingOf(quorum.Acquire, func(n *memnode.Node, _ *quorum.Op) {
 		if len(n.Keys()) == 0 {
 			n.Wipe()
 		}

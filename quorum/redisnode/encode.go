@@ -38,15 +38,16 @@ func (r *request) flags() (f flags) {
 		f = numbered
 	}
 	switch {
-	case op.Waiter == nil && !op.Announce:
-	case op.Kind == quorum.Acquire && op.Waiter != nil && op.Announce:
-		f |= asWaiter | telling
-	case (op.Kind == quorum.Acquire || op.Kind == quorum.HandOver) && op.Waiter != nil:
+	case op.Waiter != nil && op.Kind == quorum.HandOver:
 		f |= asWaiter
-	case op.Kind == quorum.Release && op.Announce && op.TTL == 0 && op.Waiter != nil:
-		f |= asWaiter | telling
-	case op.Kind == quorum.Release && op.Announce && op.TTL == 0:
-		f |= telling
+	case op.Waiter != nil && op.Kind == quorum.Acquire:
+		if f |= asWaiter; op.Announce {
+			f |= telling
+		}
+	case op.Announce && op.Kind == quorum.Release && op.TTL == 0:
+		if f |= telling; op.Waiter != nil {
+			f |= asWaiter
+		}
 	}
 	return f
 }

@@ -99,7 +99,7 @@ func TestFloorRotates(t *testing.T) {
 		"and if the clock was set back, who knows":                           {-1, 1001},
 	}
 	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(*testing.T) {
 			m.know(tc.ago, "1000", "100", "10")
 			m.wantToken(hinted(name, 1), tc.want)
 		})
