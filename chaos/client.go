@@ -110,6 +110,9 @@ func (c *Client) Acquire(ctx context.Context, name string, terms Terms) (*Held, 
 	}
 	acquired := h.told(Acquired)
 	acquired.Renewed = terms.Renew
+	if l, ok := lease.(interface{ Levelled() bool }); ok {
+		acquired.Levelled = l.Levelled()
+	}
 	c.recorder.Observe(acquired, lease.Remaining)
 	c.mu.Lock()
 	c.held[name] = h

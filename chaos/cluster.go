@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -81,7 +82,8 @@ type Terms struct {
 }
 
 // A Lease is a held lock as a run sees it. A [*redlock.Lease] is one. If it has a method Token() uint64,
-// its fencing tokens are judged too.
+// its fencing tokens are judged too; if it has a
+// method Levelled() bool, which says whether its token took another round trip, that is written down.
 type Lease interface {
 	// Context ends when the lease does.
 	Context() context.Context
@@ -97,9 +99,13 @@ type Lease interface {
 // say otherwise; its clock is the member's and its hooks tell the run of renewals, whatever they say.
 func Redlock(opts ...redlock.Option) func(Member) (Lock, error) {
 	return func(m Member) (Lock, error) {
+		levelled := new(levelledLeases)
 		all := slices.Concat([]redlock.Option{redlock.WithHolder(ClientName(m.Client))}, opts, []redlock.Option{
 			redlock.WithClock(m.Clock),
-			redlock.WithHooks(redlock.Hooks{Renewed: func(e redlock.RenewedEvent) { m.Renewed(e.Name) }}),
+			redlock.WithHooks(redlock.Hooks{
+				Renewed:  func(e redlock.RenewedEvent) { m.Renewed(e.Name) },
+				Acquired: levelled.note,
+			}),
 		})
 		open := func() (*redlock.Locker, error) { return redlock.New(m.Redis, all...) }
 		if m.Nodes != nil {
@@ -109,12 +115,51 @@ func Redlock(opts ...redlock.Option) func(Member) (Lock, error) {
 		if err != nil {
 			return nil, err
 		}
-		return own{locker}, nil
+		return own{locker, levelled}, nil
 	}
 }
 
 // own is this project's lock.
-type own struct{ *redlock.Locker }
+type own struct {
+	*redlock.Locker
+	levelled *levelledLeases
+}
+
+// levelledLeases are those whose nodes had to be brought to one number, until somebody asks.
+type levelledLeases struct {
+	mu     sync.Mutex
+	leases map[redlock.AcquiredEvent]bool
+}
+
+func (l *levelledLeases) note(e redlock.AcquiredEvent) {
+	if !e.Levelled {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.leases == nil {
+		l.leases = make(map[redlock.AcquiredEvent]bool)
+	}
+	l.leases[redlock.AcquiredEvent{Name: e.Name, Token: e.Token}] = true
+}
+
+// take reports whether the lease is one of them, and forgets it.
+func (l *levelledLeases) take(lease *redlock.Lease) bool {
+	key := redlock.AcquiredEvent{Name: lease.Name(), Token: lease.Token()}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer delete(l.leases, key)
+	return l.leases[key]
+}
+
+// A numberedLease tells whether its nodes had to be brought to one number.
+type numberedLease struct {
+	*redlock.Lease
+	levelled bool
+}
+
+// Levelled reports whether they had.
+func (l numberedLease) Levelled() bool { return l.levelled }
 
 func (o own) Acquire(ctx context.Context, name string, terms Terms) (Lease, error) {
 	opts := []redlock.AcquireOption{redlock.WithTTL(terms.TTL)}
@@ -129,5 +174,5 @@ func (o own) Acquire(ctx context.Context, name string, terms Terms) (Lease, erro
 	if err != nil {
 		return nil, err // and not a Lease that holds a nil
 	}
-	return lease, nil
+	return numberedLease{lease, o.levelled.take(lease)}, nil
 }

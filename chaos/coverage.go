@@ -22,6 +22,7 @@ func Cover(h History) Coverage {
 	began := make(map[FaultKind]int)
 	heirs := make(map[string]bool)
 	for _, e := range h {
+		c.countToken(e)
 		switch {
 		case e.Kind == Changed && e.Op == "handover":
 			heirs[e.Next] = true
@@ -36,6 +37,19 @@ func Cover(h History) Coverage {
 		c.Faults[kind] = max(c.Faults[kind], n)
 	}
 	return c
+}
+
+// countToken counts what the event shows of tokens.
+func (c *Coverage) countToken(e Event) {
+	switch {
+	case e.Kind == Acquired && e.Token > 0:
+		c.Numbered++
+		if e.Levelled {
+			c.Levelled++
+		}
+	case e.Kind == Wrote && !e.Held:
+		c.Fenced++
+	}
 }
 
 // effective reports whether faults of the kind take effect by themselves.
@@ -58,6 +72,9 @@ func (c Coverage) Short(least Coverage) []string {
 	need("acquired", c.Acquired, least.Acquired)
 	need("contended", c.Contended, least.Contended)
 	need("handed over", c.HandedOver, least.HandedOver)
+	need("numbered", c.Numbered, least.Numbered)
+	need("levelled", c.Levelled, least.Levelled)
+	need("fenced", c.Fenced, least.Fenced)
 	for _, kind := range names(least.Faults) {
 		need("fault "+string(kind), c.Faults[kind], least.Faults[kind])
 	}

@@ -75,9 +75,12 @@ type Event struct {
 	Deadline time.Duration `json:"deadline,omitempty"`
 	Renewed  bool          `json:"renewed,omitempty"`
 	// Held, Votes, Token and Remaining are the lease's or the key's; see the kinds.
-	Held      bool          `json:"held,omitempty"`
-	Votes     int           `json:"votes,omitempty"`
-	Token     uint64        `json:"token,omitempty"`
+	Held  bool   `json:"held,omitempty"`
+	Votes int    `json:"votes,omitempty"`
+	Token uint64 `json:"token,omitempty"`
+	// Levelled says of a lease that the nodes gave it different numbers at first, so that its token took one more
+	// round trip.
+	Levelled  bool          `json:"levelled,omitempty"`
 	Remaining time.Duration `json:"remaining,omitempty"`
 	// Node names the node.
 	Node string `json:"node,omitempty"`

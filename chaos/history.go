@@ -17,7 +17,8 @@ import (
 
 // A Recorder writes down what happens in a run. Its methods may be called from several goroutines.
 type Recorder struct {
-	now func() time.Duration
+	now       func() time.Duration
+	registers registers
 
 	mu       sync.Mutex
 	events   History

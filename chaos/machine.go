@@ -20,6 +20,7 @@ import (
 // end of each link, which is all that others can see of it.
 type machine struct {
 	skewed *clock.Skewed
+	wrong  time.Duration // by how much its time of day is ahead
 
 	mu    sync.Mutex
 	rate  float64
@@ -35,6 +36,9 @@ func newMachine() *machine {
 
 // Now is the machine's time. It moves on while the machine stands still.
 func (m *machine) Now() clock.Instant { return m.skewed.Now() }
+
+// Wall is the machine's time of day, which may be years off.
+func (m *machine) Wall() time.Time { return time.Now().Add(m.wrong) }
 
 // setRate makes the clock and the timers that are set from now on run at rate.
 func (m *machine) setRate(rate float64) {

@@ -97,6 +97,7 @@ func newDraft(name, about string, seed, profile uint64) *draft {
 
 // finish settles what depends on the rest.
 func (d *draft) finish(manner Manner, step time.Duration) Scenario {
+	manner.Register = Fenced
 	d.Load.Work = Contend(manner)
 	d.Load.Open = Redlock(redlock.WithDrift(clock.DefaultRate, step))
 	d.Holds = Default(Bounds{
@@ -107,10 +108,11 @@ func (d *draft) finish(manner Manner, step time.Duration) Scenario {
 		Margin:   d.Load.TTL/50 + 2*time.Millisecond + step,
 		Late:     drawnLate + d.Load.TTL/100 + d.late,
 	})
+	d.Holds = append(d.Holds, FencedRegister)
 	if d.Load.TTL >= time.Second { // a third of less is not much for a network with a tail
 		d.Holds = append(d.Holds, Kept)
 	}
-	d.Least = Coverage{Acquired: 5, Contended: 1}
+	d.Least = Coverage{Acquired: 5, Contended: 1, Numbered: 5}
 	return d.Scenario
 }
 
@@ -289,5 +291,6 @@ func litterScenario(seed uint64) Scenario {
 		Nodes: s.Nodes, Lifetime: s.Load.TTL, Idle: 2 * time.Second,
 		TTL: s.Load.TTL, Margin: s.Load.TTL/50 + 2*time.Millisecond, Late: drawnLate,
 	})
+	s.Holds = append(s.Holds, FencedRegister)
 	return s
 }

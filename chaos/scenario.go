@@ -56,6 +56,11 @@ type Coverage struct {
 	Contended int `json:"contended"`
 	// HandedOver counts the leases that took the place of another one on a node, without a release.
 	HandedOver int `json:"handed_over"`
+	// Numbered counts the leases with a fencing token, and Levelled those of them whose token took another round
+	// trip, since the nodes' counters differed. Fenced counts the writes that a register refused for their token.
+	Numbered int `json:"numbered"`
+	Levelled int `json:"levelled"`
+	Fenced   int `json:"fenced"`
 	// Faults counts, by kind, the faults that took effect.
 	Faults map[FaultKind]int `json:"faults"`
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/quorumlock/quorumlock/chaos/internal/dice"
 )
 
 // A Network is how long messages take in a simulation when nothing is wrong.
@@ -64,13 +66,35 @@ func (s *simulation) Now() time.Duration { return time.Since(s.epoch) }
 // populate makes the machines and the links of a scenario's clients.
 func (s *simulation) populate(clients int, connect func(client, node int) link) {
 	for client := range clients {
-		s.machines = append(s.machines, newMachine())
+		m := newMachine()
+		m.wrong = wrongBy(dice.New(s.seed, uint64(client), wallDraws)) //nolint:gosec // not negative
+		s.machines = append(s.machines, m)
 		links := make([]link, len(s.servers))
 		for node := range s.servers {
 			links[node] = connect(client, node)
 		}
 		s.links = append(s.links, links)
 	}
+}
+
+// wallDraws tells the draws of clients' times of day from all others of a run.
+const wallDraws = 3
+
+// wrongBy draws by how much a client's time of day is ahead: by little, as clocks are that somebody looks after,
+// or by hours or centuries. Fencing tokens have to follow their order all the same.
+func wrongBy(d dice.Dice) time.Duration {
+	const year = 365 * 24 * time.Hour
+	switch at := d.Pick(8); at {
+	case 0, 1, 2:
+		return d.Between(-20*time.Millisecond, 20*time.Millisecond)
+	case 3, 4:
+		return d.Between(-3*time.Second, 3*time.Second)
+	case 5:
+		return -30 * year // at the dawn of all time
+	case 6:
+		return 250 * year
+	}
+	return 0
 }
 
 // Inject makes a fault, as [Cluster] says.

@@ -85,6 +85,7 @@ func seeds(t *testing.T, few int) []uint64 {
 // A tally adds up what the runs of several seeds have shown.
 type tally struct {
 	seeds, acquired, contended, handed int
+	numbered, levelled, fenced         int
 	faults                             map[chaos.FaultKind]int
 	longest                            chaos.Wait
 	lasted                             time.Duration
@@ -95,6 +96,9 @@ func (y *tally) add(r chaos.Report) {
 	y.acquired += r.Covered.Acquired
 	y.contended += r.Covered.Contended
 	y.handed += r.Covered.HandedOver
+	y.numbered += r.Covered.Numbered
+	y.levelled += r.Covered.Levelled
+	y.fenced += r.Covered.Fenced
 	y.lasted += r.Lasted
 	if y.faults == nil {
 		y.faults = make(map[chaos.FaultKind]int)
@@ -112,8 +116,8 @@ func (y *tally) String() string {
 	for _, kind := range slices.Sorted(maps.Keys(y.faults)) {
 		faults = append(faults, fmt.Sprintf("%s %d", kind, y.faults[kind]))
 	}
-	return fmt.Sprintf("%d seeds, %v of virtual time, %d acquired, %d contended, %d handed over, free for %v at most while asked for; %s",
-		y.seeds, y.lasted.Round(time.Second), y.acquired, y.contended, y.handed, y.longest.For, strings.Join(faults, ", "))
+	return fmt.Sprintf("%d seeds, %v of virtual time, %d acquired, %d contended, %d handed over, %d numbered (%d levelled), %d writes fenced off, free for %v at most while asked for; %s",
+		y.seeds, y.lasted.Round(time.Second), y.acquired, y.contended, y.handed, y.numbered, y.levelled, y.fenced, y.longest.For, strings.Join(faults, ", "))
 }
 
 // enough is how many seeds have to have shown every kind of fault.
@@ -125,6 +129,10 @@ func (y *tally) demand(t *testing.T, profile string, cannot []chaos.FaultKind) {
 	t.Log(y)
 	if y.acquired < 10*y.seeds || y.contended < 5*y.seeds {
 		t.Errorf("acquired %d, contended %d in %d seeds: too little to show anything", y.acquired, y.contended, y.seeds)
+	}
+	if y.numbered != y.acquired || y.levelled < y.seeds {
+		t.Errorf("%d of %d leases have a token, %d were levelled in %d seeds: too few to show anything",
+			y.numbered, y.acquired, y.levelled, y.seeds)
 	}
 	if y.seeds < enough {
 		return

@@ -27,6 +27,9 @@ type Manner struct {
 	Abandon float64
 	// Calls is how many attempts each client makes at once, which meet at the same locks. Default: one.
 	Calls int
+	// Register is what the leases protect: clients read it when they have one, and write it before they give it
+	// back or up, be it valid or not. Registers are the run's, in one process. Default: none.
+	Register Fencing
 }
 
 // Contend returns the work of clients that compete for the load's locks.
@@ -104,14 +107,29 @@ func (w *contender) round(ctx context.Context) {
 	if err != nil {
 		return
 	}
+	reads := w.Register != NoRegister && held.read(w.Register)
 	w.keep(ctx, held, use)
+	if reads {
+		held.write(w.Register)
+	}
 	if w.dice.Share(w.Abandon) && !terms.Renew && !w.Calm() {
+		w.leave(ctx, held)
 		return
 	}
 	// A client that is told to stop still gives back what it has.
 	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.load.TTL)
 	defer cancel()
 	_ = held.Release(release) // what comes of it is in the history
+}
+
+// lateVotes is how long votes may still come in, which prolong a lease: two node timeouts of short leases.
+const lateVotes = 100 * time.Millisecond
+
+// leave abandons a lease, after a look at how long it lasts.
+func (w *contender) leave(ctx context.Context, held *Held) {
+	if w.Sleep(ctx, min(held.Remaining()/2, lateVotes)) {
+		held.Observe()
+	}
 }
 
 func (w *contender) use() use {

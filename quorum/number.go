@@ -21,10 +21,14 @@ var errNotRaised = errors.New("raised a fencing counter to less than it was aske
 //     others are asked again;
 //   - a node whose promise is over does not count, since it may have forgotten since.
 type numbering struct {
-	given    []uint64 // by node; 0 where it has not granted
-	unknown  bool     // they were given to somebody else, and have to be asked for
-	levelled bool     // numbers had to be raised
+	given   []uint64 // by node; 0 where it has not granted
+	unknown bool     // they were given to somebody else, and have to be asked for
+	raises  int      // how often they had to be raised
 }
+
+// endless reports whether nodes that keep the contract would agree by now: each of size nodes may come with a
+// larger number when its vote is late, and again when it is asked to raise.
+func (n *numbering) endless(size int) bool { return n.raises > 2*size }
 
 // leading is the largest number that a node has given.
 func (n *numbering) leading() uint64 { return slices.Max(n.given) }
@@ -95,23 +99,28 @@ func (c *Claim) settle() (raiseTo uint64, settled bool) {
 	if token != 0 && nodes < Majority(len(c.lanes)) {
 		return token, false
 	}
-	c.token, c.levelled, c.numbers = token, c.numbers.levelled, nil
+	c.token, c.levelled, c.numbers = token, c.numbers.raises > 0, nil
 	return token, true
 }
 
 // number finds the claim's token, and calls done, with a [*MissError] if too few nodes still hold the value for
-// it. done may be called before number returns, and must not block. Only a public call, or something that Close
-// waits for, may call it.
+// it, or nodes go on giving larger numbers. done may be called before number returns, and must not block. Only a
+// public call, or something that Close waits for, may call it.
 func (c *Claim) number(done func(error)) {
 	token, settled := c.settle()
 	if settled {
 		done(nil)
 		return
 	}
-	c.mu.Lock()
-	c.numbers.levelled = true
-	c.mu.Unlock()
 	e := c.engine
+	c.mu.Lock()
+	c.numbers.raises++
+	endless := c.numbers.endless(len(e.peers))
+	c.mu.Unlock()
+	if endless {
+		done(&MissError{Why: Split, RetryAfter: NoExpiry, Size: len(e.peers), Need: Majority(len(e.peers))})
+		return
+	}
 	r := newRound(e, e.clock.Now(), Majority(len(e.peers)))
 	a := newAttempt(len(e.peers), Majority(len(e.peers)))
 	larger := false

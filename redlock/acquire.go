@@ -158,6 +158,7 @@ func (l *Locker) acquired(c *call, lease *Lease, handedOver bool) {
 			Waited:     waited,
 			HandedOver: handedOver,
 			Token:      lease.Token(),
+			Levelled:   lease.claim.Levelled(),
 		})
 	}
 }

@@ -47,6 +47,8 @@ type AcquiredEvent struct {
 	// HandedOver means that the lock came from another call of the same Locker, which released it.
 	HandedOver bool
 	Token      uint64 // see [Lease.Token]
+	// Levelled means that the nodes gave different numbers at first, so that the token took one more round trip.
+	Levelled bool
 }
 
 // A HeldEvent tells of an attempt on a held lock.
