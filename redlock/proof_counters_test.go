@@ -43,7 +43,7 @@ func TestProveCountersAreForgotten(t *testing.T) {
 	took, end, peak := time.Since(start), time.Now(), most()
 	after := lab.awaitKeys(1, patienceOfCounters)
 	gone := time.Since(end)
-	settled := lab.awaitMemory(before.memory+slackOfMemory, patienceOfCounters)
+	settled := lab.awaitMemory(before.memory+slackOfMemory, 3*maxTTL)
 	shrunk := time.Since(end)
 	t.Logf("%d names in %v, %d failures; MaxTTL %v; of each node:", names, took.Round(time.Millisecond), failed, maxTTL)
 	t.Logf("%-24s %8d keys  %10d bytes", "before", before.keys, before.memory)
@@ -53,7 +53,7 @@ func TestProveCountersAreForgotten(t *testing.T) {
 	if peak.keys <= callers+1 {
 		t.Errorf("never more than %d keys: there were no counters, and nothing is shown", peak.keys)
 	}
-	if settled.memory > before.memory+slackOfMemory {
+	if proving() && settled.memory > before.memory+slackOfMemory {
 		t.Errorf("%d bytes are in use, %d more than before", settled.memory, settled.memory-before.memory)
 	}
 	// A busy machine is too slow for some leases; their counters count as well.
