@@ -111,13 +111,26 @@ func wantEveryFault(t *testing.T, s Scenario, h History) {
 	}
 }
 
+// wantTokens wants that every lease has told its token, which the judges have looked at then.
+func wantTokens(t *testing.T, r Report) {
+	t.Helper()
+	if r.Covered.Numbered != r.Covered.Acquired || r.Covered.Acquired == 0 {
+		t.Errorf("%d of %d leases have a token", r.Covered.Numbered, r.Covered.Acquired)
+	}
+	if !slices.ContainsFunc(r.Verdicts, func(v Verdict) bool { return v.Invariant == TokenOrder.Name }) {
+		t.Error("nobody has judged the order of tokens")
+	}
+	t.Logf("%d leases with a token, %d levelled", r.Covered.Numbered, r.Covered.Levelled)
+}
+
 func TestSeparateProcesses(t *testing.T) {
 	needsOneTimeLine(t)
 	const seed = 1
 	s := mixed(seed, 3*time.Second)
 	cluster := NewSeparateProcesses(seed)
-	_, h := playWell(t, s, cluster, seed)
+	r, h := playWell(t, s, cluster, seed)
 	wantEveryFault(t, s, h)
+	wantTokens(t, r)
 	for client := range s.Load.Clients {
 		if !slices.ContainsFunc(h, func(e Event) bool { return e.Kind == Acquired && e.Client == ClientName(client) }) {
 			t.Logf("%s acquired nothing", ClientName(client))
@@ -137,8 +150,9 @@ func TestClientsOfThisProcess(t *testing.T) {
 	needsServers(t)
 	const seed = 2
 	s := mixed(seed, 2*time.Second)
-	_, h := playWell(t, s, NewProcesses(seed), seed)
+	r, h := playWell(t, s, NewProcesses(seed), seed)
 	wantEveryFault(t, s, h)
+	wantTokens(t, r)
 }
 
 // Judges of real servers see what they have to: a majority that forgets breaks the lock.
