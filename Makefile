@@ -28,7 +28,7 @@ help: ## list the targets (this text)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: redis simulate standalone ## all tests of each module, race detector on: the command to run before a commit
+test: redis simulate explore standalone ## all tests of each module, race detector on: the command to run before a commit
 	$(EACH) --nested go test $(RACE) ./...
 
 .PHONY: race
@@ -42,6 +42,15 @@ prove: redis browser ## the figures this project claims, measured in full, one p
 .PHONY: simulate
 simulate: ## the simulation, on seeds 1 to 100 of each kind; FIRST and LAST choose others
 	scripts/simulate
+
+# Under the race detector it would take minutes and tests skip it: one goroutine does all of it.
+.PHONY: explore
+explore:
+	go test ./quorum/tokenmodel
+
+.PHONY: model
+model: ## every state of larger models of the token protocol; about six minutes and 1 GB of memory
+	REDLOCK_PROVE=1 go test -count=1 -v -timeout 60m ./quorum/tokenmodel
 
 .PHONY: mutants
 mutants: redis ## broken variants of the lock, each of which some test must notice

@@ -32,6 +32,7 @@ var layering = map[string][]string{
 	"quorum":                        {"clock"},
 	"quorum/memnode":                {"clock", "quorum"},
 	"quorum/redisnode":              {"clock", "quorum"},
+	"quorum/tokenmodel":             {}, // a model of the protocol, not of the code
 	"quorum/quorumtest":             {"clock", "quorum", "quorum/quorumtest/..."},
 	"quorum/quorumtest/faultproxy":  {},
 	"quorum/quorumtest/redisserver": {},
@@ -61,7 +62,7 @@ var layering = map[string][]string{
 }
 
 // withoutRedis are the packages that decide or count and must not know what a node is made of.
-var withoutRedis = []string{"clock", "quorum", "quorum/memnode"}
+var withoutRedis = []string{"clock", "quorum", "quorum/memnode", "quorum/tokenmodel"}
 
 // checkImports returns what is wrong with a package at path pkg, relative to the module, that
 // imports the given packages, named in full.

@@ -85,7 +85,8 @@ func (c *Client) pass() {
 	}
 }
 
-// Acquire takes the lock as [Lock] says. The client has at most one lease on each name at a time.
+// Acquire takes the lock as [Lock] says. The client has at most one lease on each name at a time, whose release
+// may still be under way when it has the next.
 func (c *Client) Acquire(ctx context.Context, name string, terms Terms) (*Held, error) {
 	c.pass()
 	c.mu.Lock()

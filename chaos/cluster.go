@@ -60,7 +60,7 @@ type Member struct {
 }
 
 // A Lock is what a run tries out, as one client sees it. [Redlock] makes one; adapters make others of other
-// libraries. Calls on one name follow each other, and those on others may overlap.
+// libraries. Calls may overlap, those on one name too if the load has a client make several at once.
 type Lock interface {
 	// Acquire takes the lock: it tries once, or waits until ctx ends.
 	Acquire(ctx context.Context, name string, terms Terms) (Lease, error)

@@ -20,14 +20,18 @@ func Cover(h History) Coverage {
 		c.Contended += contended(asked)
 	}
 	began := make(map[FaultKind]int)
+	heirs := make(map[string]bool)
 	for _, e := range h {
 		switch {
+		case e.Kind == Changed && e.Op == "handover":
+			heirs[e.Next] = true
 		case e.Kind == FaultMet:
 			c.Faults[e.Fault]++
 		case e.Kind == FaultBegan && effective(e.Fault):
 			began[e.Fault]++
 		}
 	}
+	c.HandedOver = len(heirs)
 	for kind, n := range began {
 		c.Faults[kind] = max(c.Faults[kind], n)
 	}
@@ -53,6 +57,7 @@ func (c Coverage) Short(least Coverage) []string {
 	}
 	need("acquired", c.Acquired, least.Acquired)
 	need("contended", c.Contended, least.Contended)
+	need("handed over", c.HandedOver, least.HandedOver)
 	for _, kind := range names(least.Faults) {
 		need("fault "+string(kind), c.Faults[kind], least.Faults[kind])
 	}

@@ -44,6 +44,20 @@ func TestContended(t *testing.T) {
 	}
 }
 
+func TestCoverCountsHandOvers(t *testing.T) {
+	h := History{
+		{Kind: Changed, Op: "handover", Node: "n1", Next: "b"}, {Kind: Changed, Op: "handover", Node: "n2", Next: "b"},
+		{Kind: Changed, Op: "handover", Node: "n1", Next: "c"}, {Kind: Changed, Op: "acquire", Node: "n1", Value: "d"},
+	}
+	c := Cover(h)
+	if c.HandedOver != 2 {
+		t.Errorf("HandedOver = %d, want 2, however many nodes have seen them", c.HandedOver)
+	}
+	if missing := c.Short(Coverage{HandedOver: 3}); len(missing) != 1 {
+		t.Errorf("missing: %q, want that", missing)
+	}
+}
+
 func TestCover(t *testing.T) {
 	got := Cover(parse(t, `
 		1ms n1 fault-began fault=delay

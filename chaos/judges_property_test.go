@@ -536,7 +536,7 @@ func TestWaitsAgainstTheirDefinition(t *testing.T) {
 			}
 		}
 		got := make(map[time.Duration]bool)
-		for _, w := range waitsOf("job", attempts, healed) {
+		for _, w := range waitsOf("job", attempts, healed, comeback) {
 			for now := w.At; now < w.At+w.For; now++ {
 				got[now] = true
 			}

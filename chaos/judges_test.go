@@ -314,6 +314,29 @@ func TestJudgesOnKnownHistories(t *testing.T) {
 			"lets a stale reader read":      {"4ms c1/1 wrote token=1 data=y", "4ms c1/1 read token=1 data=x", ""},
 		}},
 
+		"waking": {Waking(50*time.Millisecond, 100*time.Millisecond), `
+			10ms c1/1 acquire-invoked
+			10ms c1/1 acquired left=100ms
+			15ms c2/1 acquire-invoked
+			20ms n1 fault-began fault=kill
+			40ms c1/1 release-invoked held
+			80ms c2/1 acquired left=100ms
+			100ms c2/1 release-invoked held
+			110ms c3/1 acquire-invoked
+			115ms c3/1 refused
+			300ms c3/2 acquire-invoked
+			310ms c3/2 acquired left=100ms
+			2s - ended
+		`, map[string]edit{
+			"at the edge":           {"80ms c2/1 acquired", "90ms c2/1 acquired", ""},
+			"too long":              {"80ms c2/1 acquired", "90.1ms c2/1 acquired", "nobody got it for 50.1ms"},
+			"with a pause":          {"300ms c3/2 acquire-invoked", "155ms c3/2 acquire-invoked\n 160ms c3/2 refused\n 300ms c3/2 acquire-invoked", ""},
+			"for one who is halted": {"80ms c2/1 acquired", "30ms c9 fault-began fault=stop-client\n 35ms c9 fault-ended fault=stop-client\n 95ms c2/1 acquired", ""},
+			"long after one was halted": {
+				"310ms c3/2 acquired", "30ms c9 fault-began fault=stop-client\n 35ms c9 fault-ended fault=stop-client\n 351ms c3/2 acquired", "for 51ms",
+			},
+		}},
+
 		"waiting": {Liveness(50 * time.Millisecond), `
 			10ms c1/1 acquire-invoked
 			10ms c1/1 acquired left=100ms

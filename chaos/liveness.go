@@ -22,7 +22,7 @@ func Liveness(idle time.Duration) Invariant {
 				return []Violation{{Text: "the faults never end, so nothing shows that the lock recovers"}}
 			}
 			var violations []Violation
-			for _, wait := range waits(h, healed) {
+			for _, wait := range waits(h, healed, comeback) {
 				if wait.For > idle {
 					violations = append(violations, Violation{At: wait.At, Text: wait.String()})
 				}
@@ -51,7 +51,7 @@ func LongestWait(h History) Wait {
 	if !ok {
 		return longest
 	}
-	for _, wait := range waits(h, healed) {
+	for _, wait := range waits(h, healed, comeback) {
 		if longest.Name == "" || wait.For > longest.For {
 			longest = wait
 		}
@@ -69,18 +69,19 @@ func healing(h History) (time.Duration, bool) {
 	return 0, false
 }
 
-// waits returns every wait on every name, cut off at the time of healing.
-func waits(h History, healed time.Duration) []Wait {
+// waits returns every wait on every name, cut off at the time of healing. Who asks again within back of a refusal
+// has asked all the while.
+func waits(h History, healed, back time.Duration) []Wait {
 	var found []Wait
 	attempts := attemptsByName(h)
 	for _, name := range names(attempts) {
-		found = append(found, waitsOf(name, attempts[name], healed)...)
+		found = append(found, waitsOf(name, attempts[name], healed, back)...)
 	}
 	return found
 }
 
 // waitsOf walks from lease to lease on one lock. The attempts are in the order in which they began.
-func waitsOf(name string, attempts []attempt, healed time.Duration) []Wait {
+func waitsOf(name string, attempts []attempt, healed, back time.Duration) []Wait {
 	var (
 		found []Wait
 		open  []attempt // those that began so far, without those that were over when the lock became free
@@ -90,7 +91,7 @@ func waitsOf(name string, attempts []attempt, healed time.Duration) []Wait {
 		for len(attempts) > 0 && attempts[0].begin < lease.outcome {
 			open, attempts = append(open, attempts[0]), attempts[1:]
 		}
-		found = append(found, asking(name, open, free, lease.outcome)...)
+		found = append(found, asking(name, open, free, lease.outcome, back)...)
 		free = max(free, lease.end)
 		open = slices.DeleteFunc(open, func(a attempt) bool { return a.outcome <= free })
 	}
@@ -112,7 +113,7 @@ const (
 )
 
 // asking returns when somebody asked between two times. The attempts are in the order in which they began.
-func asking(name string, attempts []attempt, from, to time.Duration) []Wait {
+func asking(name string, attempts []attempt, from, to, back time.Duration) []Wait {
 	var (
 		list []Wait
 		last time.Duration // the end of the last one
@@ -122,7 +123,7 @@ func asking(name string, attempts []attempt, from, to time.Duration) []Wait {
 		switch {
 		case begin >= end:
 			continue
-		case len(list) == 0 || begin > last+comeback:
+		case len(list) == 0 || begin > last+back:
 			list, last = append(list, Wait{Name: name, At: begin}), end
 		}
 		last = max(last, end)

@@ -47,6 +47,11 @@ func Profiles() []Profile {
 			Network:  Network{Least: 50 * time.Microsecond, Most: 2 * time.Millisecond, TailShare: 0.05, Tail: 100 * time.Millisecond},
 			Scenario: litterScenario,
 		},
+		{
+			Name: "waiting", About: "calls that wait while each node in turn, the announcements and some of those that wait are lost",
+			Network:  Network{Least: 50 * time.Microsecond, Most: 500 * time.Microsecond},
+			Scenario: waitingScenario,
+		},
 	}
 }
 
@@ -121,7 +126,7 @@ func randomScenario(seed uint64) Scenario {
 	}
 	d.wander()
 	d.steps()
-	return d.finish(Manner{Wait: 0.3, Hurry: 0.15, Renew: 0.1, Whole: 0.1, Extend: 0.1, Abandon: 0.05}, drawnStep)
+	return d.finish(Manner{Wait: 0.3, Hurry: 0.15, Renew: 0.1, Whole: 0.1, Extend: 0.1, Abandon: 0.05, Calls: 1 + d.Pick(2)}, drawnStep)
 }
 
 // anyFault draws a fault of the usual kinds.
@@ -272,7 +277,7 @@ func litterScenario(seed uint64) Scenario {
 		}
 		d.Schedule = append(d.Schedule, f)
 	}
-	s := d.finish(Manner{Rest: 50 * time.Millisecond, Hold: 50 * time.Millisecond, Wait: 0.3, Hurry: 0.4}, 0)
+	s := d.finish(Manner{Rest: 50 * time.Millisecond, Hold: 50 * time.Millisecond, Wait: 0.3, Hurry: 0.4, Calls: 1 + d.Pick(2)}, 0)
 	s.Holds = Default(Bounds{
 		Nodes: s.Nodes, Lifetime: s.Load.TTL, Idle: 2 * time.Second,
 		TTL: s.Load.TTL, Margin: s.Load.TTL/50 + 2*time.Millisecond, Late: drawnLate,

@@ -54,6 +54,8 @@ type Coverage struct {
 	// the same lock overlapped with them.
 	Acquired  int `json:"acquired"`
 	Contended int `json:"contended"`
+	// HandedOver counts the leases that took the place of another one on a node, without a release.
+	HandedOver int `json:"handed_over"`
 	// Faults counts, by kind, the faults that took effect.
 	Faults map[FaultKind]int `json:"faults"`
 }

@@ -84,16 +84,17 @@ func seeds(t *testing.T, few int) []uint64 {
 
 // A tally adds up what the runs of several seeds have shown.
 type tally struct {
-	seeds, acquired, contended int
-	faults                     map[chaos.FaultKind]int
-	longest                    chaos.Wait
-	lasted                     time.Duration
+	seeds, acquired, contended, handed int
+	faults                             map[chaos.FaultKind]int
+	longest                            chaos.Wait
+	lasted                             time.Duration
 }
 
 func (y *tally) add(r chaos.Report) {
 	y.seeds++
 	y.acquired += r.Covered.Acquired
 	y.contended += r.Covered.Contended
+	y.handed += r.Covered.HandedOver
 	y.lasted += r.Lasted
 	if y.faults == nil {
 		y.faults = make(map[chaos.FaultKind]int)
@@ -111,8 +112,8 @@ func (y *tally) String() string {
 	for _, kind := range slices.Sorted(maps.Keys(y.faults)) {
 		faults = append(faults, fmt.Sprintf("%s %d", kind, y.faults[kind]))
 	}
-	return fmt.Sprintf("%d seeds, %v of virtual time, %d acquired, %d contended, free for %v at most while asked for; %s",
-		y.seeds, y.lasted.Round(time.Second), y.acquired, y.contended, y.longest.For, strings.Join(faults, ", "))
+	return fmt.Sprintf("%d seeds, %v of virtual time, %d acquired, %d contended, %d handed over, free for %v at most while asked for; %s",
+		y.seeds, y.lasted.Round(time.Second), y.acquired, y.contended, y.handed, y.longest.For, strings.Join(faults, ", "))
 }
 
 // enough is how many seeds have to have shown every kind of fault.
@@ -128,11 +129,19 @@ func (y *tally) demand(t *testing.T, profile string, cannot []chaos.FaultKind) {
 	if y.seeds < enough {
 		return
 	}
+	if y.handed < 5*y.seeds && handsOver(profile) {
+		t.Errorf("%d hand-overs in %d seeds: too few to show anything", y.handed, y.seeds)
+	}
 	for _, kind := range drawn(profile) {
 		if y.faults[kind] == 0 && !slices.Contains(cannot, kind) {
 			t.Errorf("no fault of kind %q took effect in %d seeds", kind, y.seeds)
 		}
 	}
+}
+
+// handsOver reports whether clients of a profile make several calls at once.
+func handsOver(profile string) bool {
+	return profile == "random" || profile == "litter" || profile == "waiting"
 }
 
 // drawn lists the kinds of faults that a profile makes.
@@ -149,6 +158,11 @@ func drawn(profile string) []chaos.FaultKind {
 		return slices.DeleteFunc(usual, func(kind chaos.FaultKind) bool {
 			return kind == chaos.KillWiped || kind == chaos.Duplicate
 		})
+	case "waiting":
+		return []chaos.FaultKind{
+			chaos.Kill, chaos.Pause, chaos.Delay, chaos.SlowReply, chaos.Cut, chaos.CutReply, chaos.StopClient,
+			chaos.LoseAnnouncements, chaos.CutSubscriber,
+		}
 	case "edge":
 		return []chaos.FaultKind{chaos.ClockRate, chaos.SlowReply}
 	}

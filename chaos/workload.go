@@ -2,7 +2,10 @@ package chaos
 
 import (
 	"context"
+	"sync"
 	"time"
+
+	"github.com/quorumlock/quorumlock/chaos/internal/dice"
 )
 
 // A Manner is how clients behave that [Contend] for locks. Shares are from 0 to 1, and of all leases or
@@ -22,6 +25,8 @@ type Manner struct {
 	Renew, Whole, Extend float64
 	// Abandon is the share of leases without renewal that are never released.
 	Abandon float64
+	// Calls is how many attempts each client makes at once, which meet at the same locks. Default: one.
+	Calls int
 }
 
 // Contend returns the work of clients that compete for the load's locks.
@@ -34,10 +39,12 @@ func Contend(manner Manner) func(ctx context.Context, c *Client) {
 		if m.Hold == 0 {
 			m.Hold = c.load.TTL / 10
 		}
-		w := contender{Manner: m, Client: c}
-		for w.Sleep(ctx, w.dice.UpTo(m.Rest)) {
-			w.round(ctx)
+		var calls sync.WaitGroup
+		for call := range max(m.Calls, 1) {
+			w := contender{Manner: m, Client: c, dice: dice.New(uint64(c.dice), uint64(call))} //nolint:gosec // not negative
+			calls.Go(func() { w.work(ctx) })
 		}
+		calls.Wait()
 	}
 }
 
@@ -45,6 +52,13 @@ func Contend(manner Manner) func(ctx context.Context, c *Client) {
 type contender struct {
 	Manner
 	*Client
+	dice dice.Dice
+}
+
+func (w *contender) work(ctx context.Context) {
+	for w.Sleep(ctx, w.dice.UpTo(w.Rest)) {
+		w.round(ctx)
+	}
 }
 
 // A use is what is done with a lease.

@@ -57,7 +57,8 @@ type Terms struct {
 	// HomeFirst asks the key's home node alone at first, and the others only if it grants: claimants that
 	// meet cannot split the votes between them, at the price of one more round trip for the winner.
 	HomeFirst bool
-	// Waiter is who waits for the key if it is refused, or nil. It is noted on the nodes that refuse.
+	// Waiter is who waits for the key if it is refused, or nil. It is noted on the nodes that refuse. For a
+	// hand-over it is who does not count as one of the others.
 	Waiter *Waiter
 }
 

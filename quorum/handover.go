@@ -113,6 +113,7 @@ func (l *lane) succeed(before *Claim, answer func(*lane, Answer)) {
 		NotAfter: at.now.Add(c.terms.Timeout),
 		Hint:     c.terms.Hint,
 		MaxTTL:   c.terms.MaxTTL,
+		Waiter:   c.terms.Waiter,
 	}
 	l.asked = &question{op: op, sent: at.now, limit: clock.Forever, answer: answer, before: before}
 	if !c.mark(l.node) {

@@ -186,7 +186,8 @@ type Op struct {
 	//
 	// An Acquire that is refused for Other notes it, and one that grants takes it off. A Release with
 	// Announce notes it after it has announced: it is who waits next on the releasing side. Noting somebody
-	// who is noted already renews the note. Unused for the other kinds.
+	// who is noted already renews the note. A HandOver does not count it among those that wait. Unused for the
+	// other kinds.
 	Waiter *Waiter
 	// Announce lets a Release that removed the key tell those who wait for it that it is free, and an
 	// Acquire with a Waiter that grants tell the others who took it; see [Announcement]. Where nobody waits

@@ -3,6 +3,7 @@ package quorum
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/quorumlock/quorumlock/clock"
 )
@@ -17,25 +18,16 @@ var errNotRaised = errors.New("raised a fencing counter to less than it was aske
 //
 //   - a node raises its number only while it holds the value;
 //   - a node with a larger number than the token does not count: then the token is that number, and the
-//     others are asked again.
+//     others are asked again;
+//   - a node whose promise is over does not count, since it may have forgotten since.
 type numbering struct {
 	given    []uint64 // by node; 0 where it has not granted
 	unknown  bool     // they were given to somebody else, and have to be asked for
 	levelled bool     // numbers had to be raised
 }
 
-// leading is the largest number that a node has given, and how many nodes have given just that. The caller
-// holds the claim's mu.
-func (n *numbering) leading() (token uint64, nodes int) {
-	for _, given := range n.given {
-		if given == token {
-			nodes++
-		} else if given > token {
-			token, nodes = given, 1
-		}
-	}
-	return token, nodes
-}
+// leading is the largest number that a node has given.
+func (n *numbering) leading() uint64 { return slices.Max(n.given) }
 
 // Token is the fencing token of the claim: greater than that of any claim on the key that ended before this one
 // was asked for. It is 0 if none was asked for, or if the nodes do not number what they grant.
@@ -59,6 +51,9 @@ func (c *Claim) toRaise(i int, token uint64) (ask bool, given uint64) {
 	defer c.mu.Unlock()
 	if c.numbers == nil {
 		return false, c.token // it has been settled meanwhile
+	}
+	if !c.engine.clock.Now().Before(c.promises[i]) {
+		return false, 0
 	}
 	given = c.numbers.given[i]
 	return given < token && (given > 0 || c.numbers.unknown), given
@@ -88,9 +83,14 @@ func (c *Claim) settle() (raiseTo uint64, settled bool) {
 	if c.numbers == nil {
 		return 0, true
 	}
-	token, nodes := c.numbers.leading()
 	if c.numbers.unknown {
 		return 1, false // which changes nothing where a number is
+	}
+	token, nodes, now := c.numbers.leading(), 0, c.engine.clock.Now()
+	for i, given := range c.numbers.given {
+		if given == token && now.Before(c.promises[i]) {
+			nodes++
+		}
 	}
 	if token != 0 && nodes < Majority(len(c.lanes)) {
 		return token, false
@@ -148,7 +148,7 @@ func (l *lane) raise(token uint64) {
 	case c.isEnded():
 		l.done(Answer{Err: errAbandoned})
 	case !ask && given == 0:
-		l.done(Answer{Verdict: Free}) // it has not granted: there is nothing to raise
+		l.done(Answer{Verdict: Free}) // it has not granted, or no longer: there is nothing to raise
 	case !ask:
 		l.done(Answer{Verdict: Mine, Token: given})
 	default:

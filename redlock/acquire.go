@@ -20,10 +20,11 @@ type call struct {
 	attempts int
 	backoff  backoff
 
-	home   bool           // the next attempt asks the home node first
-	atHome bool           // the last one was refused by it alone
-	waiter *quorum.Waiter // what nodes that refuse are told
-	streak streak         // of the lock, if it is handed over
+	home    bool           // the next attempt asks the home node first
+	atHome  bool           // the last one was refused by it alone
+	yielded bool           // after the last one it tried again soon, to be listed
+	waiter  *quorum.Waiter // what nodes that refuse are told
+	streak  streak         // of the lock, if it is handed over
 }
 
 func (l *Locker) newCall(name string, a leaseConfig) *call {

@@ -403,8 +403,12 @@ func TestStatusOfAHeldLockResumesIt(t *testing.T) {
 		sleep(time.Second)
 		f.nodes[3].Kill(true)
 		status := mustStatus(t, l)
-		if !status.Held || status.Holder != "me" || status.Remaining != 9*time.Second || status.Ticket != lease.Ticket() {
+		if !status.Held || status.Holder != "me" || status.Remaining != 9*time.Second {
 			t.Errorf("status %+v, want held by me for 9s", status)
+		}
+		resumed, err := f.locker().Resume(t.Context(), status.Ticket)
+		if err != nil || resumed.Token() != lease.Token() {
+			t.Errorf("Resume: error %v, token %d; want that of the lease, %d", err, resumed.Token(), lease.Token())
 		}
 	})
 }

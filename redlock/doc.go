@@ -14,6 +14,23 @@
 // A release or an extension never touches another owner's lock. A missed attempt leaves nothing on any
 // node that can be reached.
 //
+// # Fencing tokens
+//
+// [Lease.Token] is greater than the token of every lease of the name that ended before this one was asked for, and
+// no two are equal, as long as no node forgets; no clock is trusted for it. Each node counts its grants of a name.
+// The token is a number that at least q nodes had exactly, as their last one, while they held the lease: any
+// later lease needs one of these nodes and gets more from it. It takes one round trip as long as the nodes agree,
+// which they do when the client's clock is ahead of what they have counted; else one more. See
+// quorum/tokenmodel, and redlock/fence for what to do with it.
+//
+// # Waiting
+//
+// The calls of one Locker that wait for a name stand in line; the first of them asks the nodes, and a release in
+// the same Locker hands the lock over to it. Between Lockers, nodes note who waits, and a release names the one
+// that has waited longest, which tries first; others hold back for two round trips or so. Announcements may be
+// lost: a call that waits asks again when the holder's time ends, and every min(TTL/2, 1 s) anyway. While others
+// wait, a lock stays with the calls of one Locker for eight hand-overs, or the time of one lease.
+//
 // # What it needs
 //
 // Nodes that are independent of each other and do not forget, evict or drop a key before its time; one
@@ -25,8 +42,9 @@
 // A node that restarts without its memory can vote twice: run nodes with appendonly yes and appendfsync
 // always, or keep a restarted one away for MaxTTL. A process that stops (garbage collection, SIGSTOP, a
 // moved virtual machine) cannot watch its deadline while it stops, so what it does right after may
-// overlap with the next holder: [WithGrace] covers pauses up to a bound, nothing covers all. Waiters in
-// different processes are not served in order. With N-q+1 nodes down nobody gets a lock.
+// overlap with the next holder: [WithGrace] covers pauses up to a bound, and a resource that refuses old tokens
+// all of them. Waiters in different processes are not served in a strict order. With N-q+1 nodes down nobody
+// gets a lock.
 //
 // # Lifetimes
 //

@@ -38,8 +38,10 @@ func (l *Lease) handOver(ctx context.Context, s *spot) error {
 	decided := make(chan error, 1)
 	heir := s.call
 	heir.streak = streak{since: l.streak.since, hands: l.streak.hands + 1}
+	terms := l.locker.terms(heir)
+	terms.Waiter = &quorum.Waiter{ID: l.locker.id}
 	l.claim.Announce(nil)
-	l.claim.HandOver(newValue(heir.lease.holder), l.locker.terms(heir), func(claim *quorum.Claim, err error) bool {
+	l.claim.HandOver(newValue(heir.lease.holder), terms, func(claim *quorum.Claim, err error) bool {
 		decided <- err
 		return l.locker.lines.deliver(s, claim)
 	})

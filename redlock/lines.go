@@ -28,6 +28,7 @@ type spot struct {
 	call   *call
 	line   *line
 	state  spotState
+	queued bool               // it was not the first from the beginning
 	first  chan struct{}      // closed when it is the first
 	handed chan *quorum.Claim // has room for the only one: the lock, handed over
 	// behindOurs: it became the first when one of this Locker's calls won the lock.
@@ -44,7 +45,8 @@ const (
 	spotLeft                    // is no longer in the line
 )
 
-// join puts a call at the end of its line.
+// join puts a call in its line: behind the first one, and behind those that began before it. Most come in that
+// order; some have tried for themselves meanwhile.
 func (l *lines) join(key string, c *call) *spot {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,8 +58,12 @@ func (l *lines) join(key string, c *call) *spot {
 		in = &line{key: key}
 		l.keys[key] = in
 	}
-	s := &spot{call: c, line: in, first: make(chan struct{}), handed: make(chan *quorum.Claim, 1)}
-	in.spots = append(in.spots, s)
+	s := &spot{call: c, line: in, queued: len(in.spots) > 0, first: make(chan struct{}), handed: make(chan *quorum.Claim, 1)}
+	at := len(in.spots)
+	for at > 1 && c.started.Before(in.spots[at-1].call.started) {
+		at--
+	}
+	in.spots = slices.Insert(in.spots, at, s)
 	if len(in.spots) == 1 {
 		close(s.first)
 	}

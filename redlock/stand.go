@@ -49,6 +49,9 @@ func (l *Locker) standIn(ctx context.Context, s *spot, miss *quorum.MissError) (
 func (l *Locker) contend(ctx context.Context, s *spot, miss *quorum.MissError, last error) (*Lease, error) {
 	c := s.call
 	w := l.lines.watching(s.line, func() *watch { return l.watch(s.line.key) })
+	if s.queued {
+		miss = nil // which it met before it stood in line
+	}
 	l.rest(s, w, miss)
 	for {
 		claim, err := l.sleep(ctx, s, w)
@@ -80,10 +83,12 @@ func (l *Locker) rest(s *spot, w *watch, miss *quorum.MissError) {
 	now, c := l.clock.Now(), s.call
 	left := l.lines.leftUntil(s.line.key, now)
 	switch {
-	case miss != nil && miss.Why == quorum.Held && miss.Unlisted && w.listens():
+	case miss != nil && miss.Why == quorum.Held && miss.Unlisted && w.listens() && !c.yielded:
+		c.yielded = true // once: a home that has lost the holder's key would grant again and again
 		trip := l.engine.Latency()
 		w.yield(now.Add(holdBack(trip, l.jitter.next())))
 	case miss != nil:
+		c.yielded = false
 		w.rest(now.Add(l.pauseAfter(c, miss, w.listens())))
 	case now.Before(left):
 		w.yield(left)
@@ -114,15 +119,24 @@ func (l *Locker) inherit(ctx context.Context, c *call, claim *quorum.Claim) (*Le
 	}
 	lease, err := l.newLease(ctx, c.name, c.lease, claim)
 	if err != nil {
-		return nil, err // the Locker is closing: the keys run out
+		l.abandon(claim, c.name) // the Locker is closing, and nobody has it
+		return nil, err
 	}
 	lease.streak = c.streak
 	l.acquired(c, lease, true)
 	return lease, nil
 }
 
-// abandon releases a lock that nobody wants any more.
+// abandon releases a lock that was handed over to a call that does not want it any more. Whoever is next here
+// believes it to be held by one of ours, and is on no node's list.
 func (l *Locker) abandon(claim *quorum.Claim, name string) {
-	claim.Announce(l.nextWaiter(l.keyOf(name)))
+	key := l.keyOf(name)
+	if claim.Others() {
+		claim.Announce(l.nextWaiter(key))
+		claim.Abandon()
+		return
+	}
+	claim.Announce(nil) // and so it may name us, if we ask before it
 	claim.Abandon()
+	l.lines.wake(key)
 }

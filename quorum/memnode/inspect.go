@@ -40,7 +40,7 @@ func (n *Node) Put(key, value string, ttl time.Duration) {
 	n.store.put(quorum.Op{Key: key, Value: value, TTL: ttl}, entry{value: value, until: until}, now)
 }
 
-// A Change is one change of what the node keeps. Expiry is none: it was foreseeable.
+// A Change is one change of the keys that the node keeps; what it notes about waiters and counters is none. Expiry is none: it was foreseeable.
 type Change struct {
 	// Op made the change. Its Kind is 0 for what was done behind the askers' backs, by [Node.Put],
 	// [Node.Wipe] or [Node.Kill], which names the key that was lost.

@@ -4,7 +4,7 @@
 // # Guarantee
 //
 // Operations are carried out one batch at a time, each atomic, exactly as [quorum.Op] says. The node is a
-// [quorum.Announcer]. Keys
+// [quorum.Announcer], and numbers grants. Keys
 // expire at an absolute time of the node's own clock, as they do on a Redis server: a clock that is
 // set forward ends leases early, one that is set back prolongs them. A request that has left the
 // asker is carried out whenever it gets through, be the asker's context over or not, but an acquire, a
@@ -20,8 +20,8 @@
 //
 // # Limits
 //
-// Faults are the node's, not those of one link: all askers see the same ones. Grants are not
-// numbered, so Token is 0. Time is kept to the nanosecond, where Redis keeps milliseconds.
+// Faults are the node's, not those of one link: all askers see the same ones. Time
+// is kept to the nanosecond, where Redis keeps milliseconds.
 //
 // # Lifetimes
 //

@@ -14,11 +14,12 @@ import (
 //
 // Invariant: an entry whose until is not after now counts as absent, be it still in the map or not.
 type store struct {
-	entries map[string]entry
-	sweepAt int // the size at which dead entries are thrown out
-	audit   func(Change)
-	waiters waiters
-	news    []news // to be announced
+	entries  map[string]entry
+	sweepAt  int // the size at which dead entries are thrown out
+	audit    func(Change)
+	counters counters
+	waiters  waiters
+	news     []news // to be announced
 }
 
 // An entry is what is under a key.
@@ -80,6 +81,7 @@ func (s *store) sweep(now clock.Instant) {
 // expire throws dead entries out.
 func (s *store) expire(now clock.Instant) {
 	maps.DeleteFunc(s.entries, func(_ string, e entry) bool { return !now.Before(e.until) })
+	s.counters.expire(now)
 	s.waiters.expire(now)
 }
 
@@ -90,6 +92,7 @@ func (s *store) forget(now clock.Instant) {
 	}
 	s.entries = make(map[string]entry)
 	s.sweepAt = smallStore
+	s.counters.forget()
 	s.waiters.forget()
 }
 
@@ -110,6 +113,9 @@ func (s *store) apply(c command, now clock.Instant) quorum.Answer {
 		return quorum.Answer{Err: err}
 	}
 	answer := s.vote(c, now)
+	if !answer.Answered() {
+		return answer
+	}
 	s.attend(c.Op, &answer, now)
 	answer.NodeTime = time.Duration(now)
 	return answer
@@ -120,21 +126,40 @@ func (s *store) vote(c command, now clock.Instant) quorum.Answer {
 		return quorum.Answer{Verdict: quorum.Late}
 	}
 	e, found := s.get(c.Key, now)
-	mine := valueOf(c.Op)
+	handed := c.Kind == quorum.HandOver && found && e.value == c.Value
 	switch {
-	case c.Kind == quorum.HandOver && found && e.value == c.Value:
-		e = entry{value: c.Next, until: now.Add(c.TTL)}
-		s.put(c.Op, e, now)
-	case found && e.value != mine:
+	case handed:
+	case found && e.value != valueOf(c.Op):
 		return quorum.Answer{Verdict: quorum.Other, Holder: e.value, Remaining: e.remaining(now)}
 	case !found && !creates(c.Kind):
 		return quorum.Answer{Verdict: quorum.Free}
 	case c.Kind == quorum.Release:
 		return s.release(c.Op, now)
-	case c.Kind != quorum.Inspect:
+	}
+	token, err := s.number(c.Op, found && !handed, now)
+	if err != nil {
+		return quorum.Answer{Err: err}
+	}
+	switch {
+	case handed:
+		e = entry{value: c.Next, until: now.Add(c.TTL)}
+		s.put(c.Op, e, now)
+	case c.Kind != quorum.Inspect && c.Kind != quorum.Raise:
 		e = s.atLeast(c.Op, e, now)
 	}
-	return quorum.Answer{Verdict: quorum.Mine, Remaining: e.remaining(now)}
+	return quorum.Answer{Verdict: quorum.Mine, Remaining: e.remaining(now), Token: token}
+}
+
+// number returns the number of an operation that is about to succeed, or 0 if it asks for none. Its value is
+// kept if it was there already.
+func (s *store) number(op quorum.Op, kept bool, now clock.Instant) (uint64, error) {
+	switch {
+	case op.Kind == quorum.Raise:
+		return s.counters.raise(op, now)
+	case numbered(op):
+		return s.counters.grant(op, kept, now)
+	}
+	return 0, nil
 }
 
 // valueOf returns the value that the operation is a vote for.
@@ -175,7 +200,7 @@ func check(op quorum.Op) error {
 	switch op.Kind {
 	case quorum.Inspect:
 		return nil
-	case quorum.Acquire, quorum.Extend, quorum.Heal, quorum.Release, quorum.HandOver:
+	case quorum.Acquire, quorum.Extend, quorum.Heal, quorum.Release, quorum.HandOver, quorum.Raise:
 	default:
 		return fmt.Errorf("operation of unknown kind %d", op.Kind)
 	}
@@ -184,10 +209,10 @@ func check(op quorum.Op) error {
 		return fmt.Errorf("%v without a value", op.Kind)
 	case op.Kind == quorum.HandOver && (op.Next == "" || op.Next == op.Value):
 		return fmt.Errorf("%v from %q to %q: want another value, and not an empty one", op.Kind, op.Value, op.Next)
-	case op.TTL < time.Millisecond && !removes(op):
+	case op.TTL < time.Millisecond && !removes(op) && op.Kind != quorum.Raise:
 		return fmt.Errorf("%v with TTL %v: want at least a millisecond", op.Kind, op.TTL)
 	case attended(op) && !goodID(op.Waiter.ID):
 		return fmt.Errorf("%v with waiter %q: want 1 to %d letters, digits, '-' or '_'", op.Kind, op.Waiter.ID, quorum.MaxWaiterID)
 	}
-	return nil
+	return checkNumbers(op)
 }

@@ -74,9 +74,18 @@ func (a *asker) wellFormed(op quorum.Op, answer quorum.Answer) {
 	if answer.Waiting && answer.Verdict != quorum.Mine {
 		a.Errorf("%v answered %v and that others wait: only mine says so", op.Kind, answer.Verdict)
 	}
+	if answer.Token != 0 && (answer.Verdict != quorum.Mine || !numbered(op) || answer.Token >= quorum.MaxToken) {
+		a.Errorf("%v with hint %d answered %v with token %d: only a grant that is to be numbered, and a raise, have one, below 2^53",
+			op.Kind, op.Hint, answer.Verdict, answer.Token)
+	}
 	if answer.Verdict != quorum.Other && answer.Holder != "" {
 		a.Errorf("%v answered %v with holder %q: only other has one", op.Kind, answer.Verdict, answer.Holder)
 	}
+}
+
+// numbered reports whether the operation's success is a number.
+func numbered(op quorum.Op) bool {
+	return op.Kind == quorum.Raise || op.Hint > 0 && (op.Kind == quorum.Acquire || op.Kind == quorum.HandOver)
 }
 
 // want asks for one operation and ends the check if the verdict is another one.

@@ -182,6 +182,12 @@ var announceChecks = checks{
 		op.Value, op.Next = a.theirs, a.mine
 		op.Announce = true
 		a.wantWaiting(true, op)
+		op.Value, op.Next = op.Next, op.Value
+		op.Waiter = &quorum.Waiter{ID: "w"}
+		a.wantWaiting(false, op) // it is the only one
+		op.Value, op.Next = op.Next, op.Value
+		op.Waiter = &quorum.Waiter{ID: "another"}
+		a.wantWaiting(true, op)
 		release := a.free(a.key, "")
 		release.Value = a.mine
 		a.wantWaiting(true, release)

@@ -40,8 +40,8 @@ var batchChecks = checks{
 			a.Skip("this node holds nothing but locks")
 		}
 		a.Spoil(a.key)
-		for _, kind := range []quorum.Kind{quorum.Acquire, quorum.Extend, quorum.Heal, quorum.Release, quorum.Inspect, quorum.HandOver} {
-			op := a.op(kind, long)
+		for _, kind := range []quorum.Kind{quorum.Acquire, quorum.Extend, quorum.Heal, quorum.Release, quorum.Inspect, quorum.HandOver, quorum.Raise} {
+			op := a.raise(1, a.op(kind, long))
 			op.Next = a.theirs
 			a.wantPermanent(a.wantBadAlone(kind.String(), op))
 		}

@@ -68,7 +68,7 @@ func Conformance(t *testing.T, open func(t *testing.T) Fixture, opts ...Option) 
 	topics := map[string]checks{
 		"acquire": acquireChecks, "extend": extendChecks, "heal": healChecks,
 		"release": releaseChecks, "inspect": inspectChecks, "bytes": byteChecks,
-		"handover": handOverChecks, "announcements": announceChecks,
+		"handover": handOverChecks, "announcements": announceChecks, "token": tokenChecks,
 		"time": timeChecks, "limit": limitChecks, "batch": batchChecks, "node": nodeChecks,
 	}
 	for _, topic := range slices.Sorted(maps.Keys(topics)) {

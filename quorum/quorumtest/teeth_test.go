@@ -143,8 +143,13 @@ var mutants = map[string]twist{
 
 // everyMutant returns how to make each of them of a good node.
 func everyMutant() map[string]func(*memnode.Node) quorum.Node {
-	all := map[string]func(*memnode.Node) quorum.Node{"waiters never die": immortal}
+	all := map[string]func(*memnode.Node) quorum.Node{
+		"waiters never die": immortal, "keys share a counter": sharing, "forgotten numbers come back": forgetful,
+	}
 	for name, how := range mutants {
+		all[name] = func(n *memnode.Node) quorum.Node { return mutant{n, how} }
+	}
+	for name, how := range tokens {
 		all[name] = func(n *memnode.Node) quorum.Node { return mutant{n, how} }
 	}
 	for name, how := range waiting {

@@ -20,6 +20,9 @@ type trouble struct {
 // rights is what a server's user must be allowed.
 const rights = "+eval +evalsha +time +get +set +pttl +pexpire +del on the lock keys"
 
+// numberRights is what the user must be allowed besides for what asks for a number.
+const numberRights = "+hmget +hset +get +set on redlock:* (~redlock:*), or ask for no number (WithoutToken)"
+
 // A rule recognises a trouble: by its code, or, where the server has no code of its own for it, by
 // words in its text.
 type rule struct {
@@ -31,8 +34,10 @@ type rule struct {
 var rules = []rule{
 	{"The user executing the script can't", trouble{"NOPERM", true, "grant the user " + rights}},
 	{"ACL failure in script", trouble{"NOPERM", true, "grant the user " + rights}},
+	{"is not a whole number below 2^53", trouble{"ERR", true, "somebody has written to what the error names: delete it"}},
+	{"would reach 2^53", trouble{"ERR", true, "somebody has raised the counter that the error names: use another lock name"}},
 	{"unknown command", trouble{"ERR", true, "a Redis server of version 5 or later with scripting is needed"}},
-	{"Unknown Redis command called from", trouble{"ERR", true, "the scripts need TIME, GET, SET, PTTL, PEXPIRE and DEL"}},
+	{"Unknown Redis command called from", trouble{"ERR", true, "the scripts need TIME, GET, SET, PTTL, PEXPIRE and DEL, and for numbers HMGET and HSET"}},
 	{"DB index is out of range", trouble{"ERR", true, "raise the server's setting databases, or use another database"}},
 	{"SELECT is not allowed in cluster mode", trouble{"ERR", true, "use database 0, and a server that is no part of a cluster"}},
 	{"without any password configured", trouble{"ERR", true, "the server has no password: set one there, or leave it out here"}},

@@ -2,6 +2,7 @@ package redisnode
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ type result struct {
 	holder  string
 	what    byte // ':', '*' or '-', as in the protocol
 	waiting bool // others wait, with a number
+	token   uint64
 }
 
 // A reply is the answer to one batch.
@@ -134,11 +136,17 @@ func (d *decoder) result() (result, error) {
 	case ':':
 		r.number, err = integer(text)
 	case '*':
-		if string(text) != "2" {
+		size := string(text)
+		if size != "2" && size != "3" {
 			return result{}, malformed("neither an answer nor a holder")
 		}
-		if r.number, err = d.number(); err == nil {
+		if r.number, err = d.number(); err != nil {
+			break
+		}
+		if size == "2" {
 			err = d.second(&r)
+		} else {
+			err = d.numbered(&r)
 		}
 	default:
 		err = malformed("an answer of no known type")
@@ -158,6 +166,34 @@ func (d *decoder) second(r *result) error {
 	}
 	r.holder, err = d.text(what, text)
 	return err
+}
+
+// numbered reads what comes with the number of a key that is ours: whether others wait, and the token.
+func (d *decoder) numbered(r *result) error {
+	waiting, err := d.number()
+	if err != nil {
+		return err
+	}
+	r.what, r.waiting = ':', waiting != 0
+	r.token, err = d.token()
+	return err
+}
+
+// token reads a string of digits.
+func (d *decoder) token() (uint64, error) {
+	what, _, err := d.line()
+	if err != nil {
+		return 0, err
+	}
+	digits, err := d.in.ReadSlice('\n')
+	if err != nil {
+		return 0, err
+	}
+	token, err := strconv.ParseUint(string(bytes.TrimSuffix(digits, []byte("\r\n"))), 10, 64)
+	if what != '$' || err != nil || token == 0 || token >= quorum.MaxToken {
+		return 0, malformed("not a token")
+	}
+	return token, nil
 }
 
 // text reads the string whose first line that is.
@@ -260,7 +296,7 @@ const (
 
 // answer says what a result means for an operation of this kind.
 func (r result) answer(kind quorum.Kind, now time.Duration) (quorum.Answer, error) {
-	a := quorum.Answer{NodeTime: now, Waiting: r.waiting}
+	a := quorum.Answer{NodeTime: now, Waiting: r.waiting, Token: r.token}
 	creates := kind == quorum.Acquire || kind == quorum.Heal
 	switch {
 	case r.what == '-':
@@ -269,7 +305,7 @@ func (r result) answer(kind quorum.Kind, now time.Duration) (quorum.Answer, erro
 		a.Verdict, a.Holder = quorum.Other, r.holder
 	case r.number >= endless:
 		a.Verdict = quorum.Mine
-	case r.waiting:
+	case r.waiting, r.token > 0:
 	case r.number == free && !creates:
 		a.Verdict = quorum.Free
 		return a, nil

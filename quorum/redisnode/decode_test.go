@@ -43,7 +43,7 @@ func TestEncodeWaiters(t *testing.T) {
 	requests := []*request{
 		{op: quorum.Op{Kind: quorum.Acquire, Key: "a", Value: "v1", TTL: ms, Waiter: waiter}},
 		{op: quorum.Op{Kind: quorum.Release, Key: "b", Value: "v2", Announce: true}},
-		{op: quorum.Op{Kind: quorum.HandOver, Key: "c", Value: "v3", Next: "v4", TTL: ms}, limit: 77},
+		{op: quorum.Op{Kind: quorum.HandOver, Key: "c", Value: "v3", Next: "v4", TTL: ms, Waiter: waiter}, limit: 77},
 		{op: quorum.Op{Kind: quorum.Release, Key: "d", Value: "v5", Announce: true, Waiter: waiter}},
 		{op: quorum.Op{Kind: quorum.Acquire, Key: "e", Value: "v6", TTL: ms, Waiter: waiter, Announce: true}},
 		{op: quorum.Op{Kind: quorum.Acquire, Key: "f", Value: "v7", TTL: ms, Announce: true}},
@@ -52,8 +52,33 @@ func TestEncodeWaiters(t *testing.T) {
 		{op: quorum.Op{Kind: quorum.Release, Key: "i", Value: "v0", Waiter: waiter}},
 	}
 	args := strings.Fields("EVALSHA " + batchSHA + " 9 a b c d e f g h i 012345678 v1 v2 v3 v5 v6 v7 v8 v9 v0 " +
-		"acquire-as 1 0 release-telling 0 0 handover 1 77 release-telling-as 0 0 acquire-as-telling 1 0 acquire 1 0 extend 1 0 " +
-		"release 1 0 release 0 0 with w-1 25000 v4 w-1 25000 w-1 25000")
+		"acquire/w 1 0 release/t 0 0 handover/w 1 77 release/wt 0 0 acquire/wt 1 0 acquire 1 0 extend 1 0 " +
+		"release 1 0 release 0 0 with w-1 25000 v4 w-1 25000 w-1 25000 w-1 25000")
+	want := fmt.Sprintf("*%d\r\n", len(args))
+	for _, arg := range args {
+		want += fmt.Sprintf("$%d\r\n%s\r\n", len(arg), arg)
+	}
+	var e encoder
+	if got := string(e.encode(requests, false)); got != want {
+		t.Errorf("encoded %q, want %q", got, want)
+	}
+}
+
+// Numbers come behind what else an operation takes, and before all of it the longest MaxTTL of those that ask
+// for one.
+func TestEncodeNumbers(t *testing.T) {
+	waiter := &quorum.Waiter{ID: "w-1", Waited: 25 * ms}
+	requests := []*request{
+		{op: quorum.Op{Kind: quorum.Acquire, Key: "a", Value: "v1", TTL: ms, Hint: 11, MaxTTL: 30*ms + 1}},
+		{op: quorum.Op{Kind: quorum.Acquire, Key: "b", Value: "v2", TTL: ms, Hint: quorum.MaxToken - 1, MaxTTL: 40 * ms, Waiter: waiter, Announce: true}},
+		{op: quorum.Op{Kind: quorum.HandOver, Key: "c", Value: "v3", Next: "v4", TTL: ms, Hint: 13, MaxTTL: ms}},
+		{op: quorum.Op{Kind: quorum.Raise, Key: "d", Value: "v5", Token: 14, MaxTTL: 50 * ms, TTL: time.Hour, Hint: 99}, limit: 77},
+		{op: quorum.Op{Kind: quorum.Acquire, Key: "e", Value: "v6", TTL: ms, MaxTTL: time.Hour}},
+		{op: quorum.Op{Kind: quorum.Heal, Key: "f", Value: "v7", TTL: ms, Hint: 15, MaxTTL: time.Hour}},
+	}
+	args := strings.Fields("EVALSHA " + batchSHA + " 6 a b c d e f 012345 v1 v2 v3 v5 v6 v7 " +
+		"acquire/n 1 0 acquire/wtn 1 0 handover/n 1 0 raise 0 0 acquire 1 0 heal 1 0 " +
+		"with 50 11 w-1 25000 9007199254740991 v4 13 14")
 	want := fmt.Sprintf("*%d\r\n", len(args))
 	for _, arg := range args {
 		want += fmt.Sprintf("$%d\r\n%s\r\n", len(arg), arg)
@@ -86,6 +111,7 @@ func TestDecode(t *testing.T) {
 		"a holder":              {1, "*3 :1700000000 :123456 *2 :7 $2 me", "[{7 me *}]"},
 		"a holder of no name":   {1, "*3 :1700000000 :123456 *2 :-1 $0 ", "[{-1  *}]"},
 		"ours, and others wait": {1, "*3 :1700000000 :123456 *2 :7 :1", "[{7  :}+]"},
+		"ours, with a number":   {2, "*4 :1700000000 :123456 *3 :7 :0 $1 5 *3 :-1 :1 $16 9007199254740991", "[{7  :}=5 {-1  :}+=9007199254740991]"},
 		"an error among others": {2, "*4 :1700000000 :123456 -WRONGTYPE :5", "[{0 WRONGTYPE -} {5  :}]"},
 		"behind a push":         {1, ">2 $1 x *1 %1 :1 _ *3 :1700000000 :123456 :5", "[{5  :}]"},
 		"one too few":           {2, "*3 :1700000000 :123456 :5", ""},
@@ -100,6 +126,11 @@ func TestDecode(t *testing.T) {
 		"a list of three":       {1, "*3 :1 :1 *3 :1 :2 :3", ""},
 		"a holder of a number":  {1, "*3 :1 :1 *2 :1 :2", ""},
 		"a holder of nothing":   {1, "*3 :1 :1 *2 :1 $-1", ""},
+		"a number too large":    {1, "*3 :1 :1 *3 :1 :0 $16 9007199254740992", ""},
+		"the number 0":          {1, "*3 :1 :1 *3 :1 :0 $1 0", ""},
+		"a number with a sign":  {1, "*3 :1 :1 *3 :1 :0 $2 -1", ""},
+		"an inexact number":     {1, "*3 :1 :1 *3 :1 :0 $20 1.7637696001235e+15", ""},
+		"a number as a number":  {1, "*3 :1 :1 *3 :1 :0 :5", ""},
 		"a number that is none": {1, "*3 :1 :1 :x", ""},
 	}
 	for name, tc := range tests {
@@ -125,6 +156,9 @@ func text(results []result) string {
 		if r.waiting {
 			words[i] += "+"
 		}
+		if r.token > 0 {
+			words[i] += fmt.Sprint("=", r.token)
+		}
 	}
 	return "[" + strings.Join(words, " ") + "]"
 }
@@ -136,6 +170,8 @@ func TestAnswers(t *testing.T) {
 	}
 	waited := mine(1500 * ms)
 	waited.Waiting = true
+	numbered := mine(1500 * ms)
+	numbered.Token = 5
 	tests := map[string]struct {
 		kind quorum.Kind
 		r    result
@@ -152,6 +188,11 @@ func TestAnswers(t *testing.T) {
 		"handed over":           {quorum.HandOver, result{number: 1500, what: ':', waiting: true}, waited},
 		"nothing to hand over":  {quorum.HandOver, result{number: -2, what: ':'}, quorum.Answer{Verdict: quorum.Free, NodeTime: now}},
 		"handed over late":      {quorum.HandOver, result{number: -3, what: ':'}, quorum.Answer{Verdict: quorum.Late, NodeTime: now}},
+		"mine, numbered":        {quorum.Acquire, result{number: 1500, what: ':', token: 5}, numbered},
+		"raised":                {quorum.Raise, result{number: 1500, what: ':', token: 5}, numbered},
+		"nothing to raise":      {quorum.Raise, result{number: -2, what: ':'}, quorum.Answer{Verdict: quorum.Free, NodeTime: now}},
+		"raised late":           {quorum.Raise, result{number: -3, what: ':'}, quorum.Answer{}},
+		"free, and numbered":    {quorum.HandOver, result{number: -2, what: ':', token: 5}, quorum.Answer{}},
 		"free, and others wait": {quorum.Release, result{number: -2, what: ':', waiting: true}, quorum.Answer{}},
 		"free, for an acquire":  {quorum.Acquire, result{number: -2, what: ':'}, quorum.Answer{}},
 		"late, for an extend":   {quorum.Extend, result{number: -3, what: ':'}, quorum.Answer{}},
@@ -173,6 +214,7 @@ func TestAnswers(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	for _, reply := range []string{
 		"*3\r\n:1\r\n:2\r\n:3\r\n", "*3\r\n:1\r\n:2\r\n*2\r\n:-1\r\n$1\r\nx\r\n", "-NOSCRIPT x\r\n", ">1\r\n$3\r\nabc\r\n*2\r\n:1\r\n:2\r\n",
+		"*3\r\n:1\r\n:2\r\n*3\r\n:1\r\n:1\r\n$2\r\n17\r\n",
 	} {
 		f.Add(uint8(quorum.Acquire), 1, []byte(reply))
 		f.Add(uint8(quorum.Release), 0, []byte(reply))
@@ -191,7 +233,8 @@ func FuzzDecode(f *testing.F) {
 		}
 		for _, r := range d.reply.results {
 			a, err := r.answer(quorum.Kind(kind), d.reply.time)
-			if err == nil && (!a.Answered() || a.Remaining < 0 || a.Holder != "" && a.Verdict != quorum.Other) {
+			if err == nil && (!a.Answered() || a.Remaining < 0 || a.Holder != "" && a.Verdict != quorum.Other ||
+				a.Token != 0 && a.Verdict != quorum.Mine || a.Token >= quorum.MaxToken) {
 				t.Errorf("answer %+v", a)
 			}
 		}

@@ -35,6 +35,13 @@
 // without the rights hears of no release, and finds out by trying. Channels have no databases: who listens to a
 // key hears also what is announced about the same key in another database.
 //
+// # Numbers
+//
+// The counter of a key is kept under redlock:token:<key> for twice the longest MaxTTL that the server has seen,
+// and what is known of all counters in the hash redlock:meta, which stays. An operation that asks for a number
+// needs two commands more in the script than one that does not, and each call with such operations one or, once a second,
+// two. Where the number cannot be kept the operation fails, and the key is left as it was.
+//
 // # Connections
 //
 // Operations use one connection. The client library opens it; after that batches and answers go over it one
@@ -50,8 +57,9 @@
 // # Assumptions
 //
 // The server is a master of its own, runs Redis 5 or later, and evicts no lock keys
-// (maxmemory-policy noeviction). Its user may run EVAL, EVALSHA, TIME, GET, SET, PTTL, PEXPIRE and
-// DEL on the lock keys, and SELECT for a database other than 0. For announcements it may also run EXISTS, SET,
+// and no redlock:* keys (maxmemory-policy noeviction). Its user may run EVAL, EVALSHA, TIME, GET, SET, PTTL, PEXPIRE and
+// DEL on the lock keys, and SELECT for a database other than 0. For numbers it may also run HMGET, HSET, GET and
+// SET on redlock:*. For announcements it may also run EXISTS, SET,
 // PEXPIRE, ZADD, ZCARD, ZRANGE, ZRANGEBYSCORE, ZREM and ZSCORE on redlock:*, and PUBLISH, SUBSCRIBE,
 // UNSUBSCRIBE and PING with the channels redlock:freed:*. The server's wall clock does not step
 // back: until the next answer shows the step, a late request would pass as early.

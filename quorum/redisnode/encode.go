@@ -10,65 +10,68 @@ import (
 // terms are what operations of one batch may have in common; see batch.lua.
 type terms struct {
 	kind  quorum.Kind
-	knows knowing
+	flags flags
 	ttl   int64 // milliseconds
 	limit int64 // microseconds, or 0
 }
 
-// knowing is what an operation has to do with who waits.
-type knowing uint8
+// flags say what an operation does besides what its kind does.
+type flags uint8
 
 const (
-	asWaiter knowing = 1 << iota // its own waiter comes behind the terms
-	telling                      // it may announce something
+	asWaiter flags = 1 << iota // its own waiter comes behind the terms
+	telling                    // it may announce something
+	numbered                   // it asks for a number
 )
 
 func (r *request) terms() terms {
-	if r.op.Kind == quorum.Inspect {
-		return terms{kind: quorum.Inspect}
+	switch r.op.Kind {
+	case quorum.Inspect, quorum.Raise:
+		return terms{kind: r.op.Kind}
 	}
-	return terms{kind: r.op.Kind, knows: r.knows(), ttl: milliseconds(r.op.TTL), limit: r.limit}
+	return terms{kind: r.op.Kind, flags: r.flags(), ttl: milliseconds(r.op.TTL), limit: r.limit}
 }
 
-func (r *request) knows() knowing {
-	switch op := &r.op; {
+func (r *request) flags() (f flags) {
+	op := &r.op
+	if asksNumber(*op) {
+		f = numbered
+	}
+	switch {
 	case op.Waiter == nil && !op.Announce:
 	case op.Kind == quorum.Acquire && op.Waiter != nil && op.Announce:
-		return asWaiter | telling
-	case op.Kind == quorum.Acquire && op.Waiter != nil:
-		return asWaiter
+		f |= asWaiter | telling
+	case (op.Kind == quorum.Acquire || op.Kind == quorum.HandOver) && op.Waiter != nil:
+		f |= asWaiter
 	case op.Kind == quorum.Release && op.Announce && op.TTL == 0 && op.Waiter != nil:
-		return asWaiter | telling
+		f |= asWaiter | telling
 	case op.Kind == quorum.Release && op.Announce && op.TTL == 0:
-		return telling
+		f |= telling
 	}
-	return 0
+	return f
 }
 
-// word is the script's name for what the terms say.
-func (t terms) word() string {
-	switch {
-	case t.knows == 0:
-		return t.kind.String()
-	case t.kind == quorum.Acquire && t.knows&telling != 0:
-		return "acquire-as-telling"
-	case t.kind == quorum.Acquire:
-		return "acquire-as"
-	case t.knows&asWaiter != 0:
-		return "release-telling-as"
-	}
-	return "release-telling"
+// letters are the script's names for each combination of flags.
+var letters = [...]string{
+	0: "", asWaiter: "/w", telling: "/t", asWaiter | telling: "/wt",
+	numbered: "/n", numbered | asWaiter: "/wn", numbered | telling: "/tn", numbered | asWaiter | telling: "/wtn",
 }
+
+// counts reports whether the operation has to do with numbers.
+func (t terms) counts() bool { return t.flags&numbered != 0 || t.kind == quorum.Raise }
 
 // more is how many arguments behind all terms an operation on these terms takes.
-func (t terms) more() int {
-	switch {
-	case t.kind == quorum.HandOver:
-		return 1
-	case t.knows&asWaiter != 0:
-		return 2
+func (t terms) more() (n int) {
+	if t.kind == quorum.HandOver {
+		n++
 	}
-	return 0
+	if t.flags&asWaiter != 0 {
+		n += 2
+	}
+	if t.counts() {
+		n++
+	}
+	return n
 }
 
 // An encoder writes batches as commands. It keeps its buffers.
@@ -82,10 +85,17 @@ type encoder struct {
 func (e *encoder) encode(requests []*request, bySource bool) []byte {
 	e.plan, e.terms = e.plan[:0], e.terms[:0]
 	more := 0
+	longest := int64(0) // time to keep a key, if something is to be numbered
 	for _, r := range requests {
 		i := e.termsOf(r)
 		e.plan = append(e.plan, byte('0'+i))
 		more += e.terms[i].more()
+		if e.terms[i].counts() {
+			longest = max(longest, milliseconds(r.op.MaxTTL))
+		}
+	}
+	if longest > 0 {
+		more++
 	}
 	command, script := "EVALSHA", batchSHA
 	if bySource {
@@ -108,28 +118,45 @@ func (e *encoder) encode(requests []*request, bySource bool) []byte {
 		e.bulk(r.op.Value)
 	}
 	for _, t := range e.terms {
-		e.bulk(t.word())
+		e.word(t)
 		e.number(t.ttl)
 		e.number(t.limit)
 	}
 	if more > 0 {
-		e.more(requests)
+		e.more(requests, longest)
 	}
 	return e.out
 }
 
 // more writes what some operations take besides key, value and terms.
-func (e *encoder) more(requests []*request) {
+func (e *encoder) more(requests []*request, longest int64) {
 	e.bulk("with")
+	if longest > 0 {
+		e.number(longest)
+	}
 	for i, r := range requests {
-		switch t := e.terms[e.plan[i]-'0']; {
-		case t.kind == quorum.HandOver:
+		t := e.terms[e.plan[i]-'0']
+		if t.kind == quorum.HandOver {
 			e.bulk(r.op.Next)
-		case t.knows&asWaiter != 0:
+		}
+		if t.flags&asWaiter != 0 {
 			e.bulk(r.op.Waiter.ID)
 			e.number(max(r.op.Waiter.Waited, 0).Microseconds())
 		}
+		switch {
+		case t.kind == quorum.Raise:
+			e.number(int64(r.op.Token))
+		case t.counts():
+			e.number(int64(r.op.Hint))
+		}
 	}
+}
+
+// word writes the script's name for what the terms say.
+func (e *encoder) word(t terms) {
+	kind, suffix := t.kind.String(), letters[t.flags]
+	e.out = head(e.out, '$', len(kind)+len(suffix))
+	e.out = append(append(append(e.out, kind...), suffix...), '\r', '\n')
 }
 
 // command returns a command of plain words, valid until the next call.

@@ -213,7 +213,20 @@ func giveAll(settled []*request) {
 // failure makes err the node's: without what the server echoed, with its code, and with advice.
 func (n *Node) failure(err error) error {
 	err = withoutEcho(err)
+	return n.advise(err, classify(err))
+}
+
+// failureOf is failure for the reply to one operation, whose own needs are then part of the advice.
+func (n *Node) failureOf(op quorum.Op, err error) error {
+	err = withoutEcho(err)
 	t := classify(err)
+	if t.code == "NOPERM" && (asksNumber(op) || op.Kind == quorum.Raise) {
+		t.advice += ", and for numbers " + numberRights
+	}
+	return n.advise(err, t)
+}
+
+func (n *Node) advise(err error, t trouble) error {
 	if t.advice != "" {
 		err = fmt.Errorf("%w (%s)", err, t.advice)
 	}

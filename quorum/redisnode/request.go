@@ -40,7 +40,7 @@ func grants(k quorum.Kind) bool {
 
 // validOp returns an error that names the rule which op breaks, or nil.
 func validOp(op quorum.Op) error {
-	if op.Kind < quorum.Acquire || op.Kind > quorum.HandOver {
+	if op.Kind < quorum.Acquire || op.Kind > quorum.Raise {
 		return fmt.Errorf("unknown kind of operation: %d", op.Kind)
 	}
 	if op.Kind == quorum.Inspect {
@@ -49,14 +49,62 @@ func validOp(op quorum.Op) error {
 	if op.Value == "" {
 		return fmt.Errorf("%v without a value", op.Kind)
 	}
+	if op.Kind == quorum.Raise {
+		return errors.Join(validToken(op.Token), validMaxTTL(op))
+	}
 	if op.TTL < time.Millisecond && !(op.Kind == quorum.Release && op.TTL == 0) {
 		return fmt.Errorf("%v for %v: shorter than a millisecond", op.Kind, op.TTL)
 	}
-	switch {
-	case op.Kind == quorum.HandOver:
-		return validNext(op)
-	case op.Waiter != nil && (op.Kind == quorum.Acquire || op.Kind == quorum.Release && op.Announce):
+	if err := validHint(op); err != nil {
+		return err
+	}
+	if op.Kind == quorum.HandOver {
+		if err := validNext(op); err != nil {
+			return err
+		}
+	}
+	if takesWaiter(op) {
 		return validWaiter(op.Waiter)
+	}
+	return nil
+}
+
+// takesWaiter reports whether op's waiter is of any use to it.
+func takesWaiter(op quorum.Op) bool {
+	switch op.Kind {
+	case quorum.Acquire, quorum.HandOver:
+		return op.Waiter != nil
+	case quorum.Release:
+		return op.Waiter != nil && op.Announce
+	}
+	return false
+}
+
+// asksNumber reports whether a grant by op is to be numbered.
+func asksNumber(op quorum.Op) bool {
+	return op.Hint > 0 && (op.Kind == quorum.Acquire || op.Kind == quorum.HandOver)
+}
+
+func validHint(op quorum.Op) error {
+	switch {
+	case !asksNumber(op):
+		return nil
+	case op.Hint >= quorum.MaxToken:
+		return fmt.Errorf("%v with the hint %d: not below 2^53", op.Kind, op.Hint)
+	}
+	return validMaxTTL(op)
+}
+
+func validToken(token uint64) error {
+	if token == 0 || token >= quorum.MaxToken {
+		return fmt.Errorf("raise to the token %d: not from 1 to below 2^53", token)
+	}
+	return nil
+}
+
+func validMaxTTL(op quorum.Op) error {
+	if op.MaxTTL < time.Millisecond {
+		return fmt.Errorf("%v with a MaxTTL of %v: shorter than a millisecond", op.Kind, op.MaxTTL)
 	}
 	return nil
 }

@@ -202,7 +202,7 @@ func (n *Node) answered(l *link, r *reply, given []*request) []*request {
 func (n *Node) take(r *request, result result, now time.Duration) *request {
 	answer, err := result.answer(r.op.Kind, now)
 	if err != nil {
-		return r.fail(n.failure(err))
+		return r.fail(n.failureOf(r.op, err))
 	}
 	r.settled = true
 	r.answer = answer

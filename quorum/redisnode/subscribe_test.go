@@ -77,19 +77,22 @@ func TestWhoMayNotSubscribe(t *testing.T) {
 func TestCloseEndsListening(t *testing.T) {
 	server := quorumtest.RedisServer(t)
 	quorumtest.NoLeaks(t)
-	for name, strike := range map[string]func(){
-		"listening":       func() {},
-		"server hangs":    func() { must(t, server.Pause()) },
-		"nobody is there": func() { must(t, server.Resume()); must(t, server.Kill()) },
+	for _, test := range []struct {
+		name   string
+		strike func()
+	}{
+		{"listening", func() {}},
+		{"server hangs", func() { must(t, server.Pause()) }},
+		{"nobody is there", func() { must(t, server.Resume()); must(t, server.Kill()) }},
 	} {
 		node, err := redisnode.New(&redis.Options{Addr: server.Addr()}, clock.System())
 		must(t, err)
 		stop := node.Announcements(lock, func(quorum.Announcement) {})
-		strike()
+		test.strike()
 		start := time.Now()
 		must(t, node.Close())
 		if took := time.Since(start); took > patience/2 {
-			t.Errorf("%s: Close took %v", name, took)
+			t.Errorf("%s: Close took %v", test.name, took)
 		}
 		stop()
 		node.Announcements(lock, func(quorum.Announcement) { t.Error("a closed node announces") })()

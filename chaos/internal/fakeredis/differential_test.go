@@ -293,7 +293,7 @@ func (a asker) operation() operation {
 func (a asker) more(kind string) []string {
 	switch kind {
 	case "handover":
-		return []string{a.of("mine", "theirs", "other")}
+		return []string{a.of("mine", "theirs", "other"), a.of("w1", "w2", "")}
 	case "acquire-as", "acquire-as-telling", "release-telling-as":
 		return []string{a.of("w1", "w2"), a.of("0", "5000000", "-5000000", "x")}
 	}

@@ -12,7 +12,7 @@ var twins = map[string]struct {
 	code string
 	run  Script
 }{
-	"batch": {"a5af0260cc7b7e3ca757f2c11cbede7b8dfec3f1", batch},
+	"batch": {"1c50c211c38092049664b379589655dccdea3981", batch},
 }
 
 // batch is batch.lua. Each operation is reported as an execution of its own.

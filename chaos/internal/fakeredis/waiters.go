@@ -124,9 +124,9 @@ func (o operation) leave(id string, telling bool) bool {
 	return true
 }
 
-func (o operation) others() bool {
+func (o operation) others(id string) bool {
 	list, _ := o.waiters()
-	return len(list) > 0
+	return slices.ContainsFunc(list, func(w waiter) bool { return w.id != id })
 }
 
 func (o operation) tell(what, id string) {
@@ -173,7 +173,8 @@ func (o operation) releaseTelling(as bool) Reply {
 }
 
 func (o operation) handOver() Reply {
-	heir := o.take()
+	heir, id := o.take(), o.take()
+	others := func() bool { return o.others(id) }
 	if o.late {
 		return tooLate
 	}
@@ -181,12 +182,12 @@ func (o operation) handOver() Reply {
 	case o.Failed():
 		return Null{}
 	case holder == Bulk(heir):
-		return o.told(o.prolong(), o.others)
+		return o.told(o.prolong(), others)
 	case holder == Null{}:
 		return nothingThere
 	case holder != Bulk(o.value):
 		return o.other(holder)
 	}
 	o.Do("SET", o.key, heir, "PX", o.ttl)
-	return o.told(Integer(o.length), o.others)
+	return o.told(Integer(o.length), others)
 }

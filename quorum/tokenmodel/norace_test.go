@@ -1,0 +1,5 @@
+//go:build !race
+
+package tokenmodel_test
+
+const raceEnabled = false
