@@ -84,8 +84,8 @@ func (c *Cache[V]) acquire(ctx context.Context, t task[V]) (*redlock.Lease, erro
 
 // stake claims the key on the data node under a lease, or without one. It returns the claim, or an outcome. held
 // means that somebody else has claimed it.
-func (c *Cache[V]) stake(ctx context.Context, t task[V], lease *redlock.Lease, f found[V]) (cl *Claim[V], out outcome[V], held bool) {
-	cl = c.newClaim(ctx, t, lease)
+func (c *Cache[V]) stake(ctx context.Context, t task[V], lease *redlock.Lease, f found[V]) (*Claim[V], outcome[V], bool) {
+	cl := c.newClaim(ctx, t, lease)
 	out, held, mine := c.write(ctx, t, cl, f.mark)
 	if mine {
 		c.work.Go(cl.keep)
