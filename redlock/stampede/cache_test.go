@@ -250,7 +250,10 @@ func TestInvalidationVoidsALoadUnderWay(t *testing.T) {
 		return "old", nil
 	}
 	done := make(chan struct{})
-	go func() { defer close(done); _, _ = a.GetOrLoad(t.Context(), "k", deaf, stampede.WithOnFenced(stampede.ReturnUncached)) }()
+	go func() {
+		defer close(done)
+		_, _ = a.GetOrLoad(t.Context(), "k", deaf, stampede.WithOnFenced(stampede.ReturnUncached))
+	}()
 	<-begun
 	must(t, b.Invalidate(t.Context(), "k"))
 	// Who asks now, of either process, must not see what was read before.

@@ -178,3 +178,53 @@ func await(t *testing.T, what string, holds func() bool) {
 		}
 	}
 }
+
+func lockerOn(t *testing.T, nodes []*redis.Options) *redlock.Locker {
+	t.Helper()
+	l, err := redlock.New(nodes)
+	must(t, err)
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// free reports whether no lock node has the key.
+func free(t *testing.T, locks []*redisserver.Server, key string) bool {
+	t.Helper()
+	for _, lock := range locks {
+		c := redis.NewClient(&redis.Options{Addr: lock.Addr()})
+		n := c.Exists(t.Context(), key).Val()
+		c.Close()
+		if n > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// lockCommands counts the scripts that lock nodes have run.
+func lockCommands(t *testing.T, locks []*redisserver.Server) (n int) {
+	t.Helper()
+	for _, lock := range locks {
+		n += calls(t, lock, "evalsha", "eval")
+	}
+	return n
+}
+
+// counter counts the round trips of a client.
+type counter struct{ n atomic.Int64 }
+
+func (c *counter) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (c *counter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		c.n.Add(1)
+		return next(ctx, cmd)
+	}
+}
+
+func (c *counter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		c.n.Add(1)
+		return next(ctx, cmds)
+	}
+}
