@@ -101,10 +101,11 @@ type task[V any] struct {
 	parted   func() // told when the task waits for somebody else, or is done; may be nil
 }
 
-func (c *Cache[V]) task(ctx context.Context, key string, load Loader[V], opts []CallOption) (task[V], error) {
+// task judges what a call says. fault is one more that it has, or nil.
+func (c *Cache[V]) task(ctx context.Context, key string, load Loader[V], opts []CallOption, fault error) (task[V], error) {
 	s, err := c.cfg.with(opts)
 	return task[V]{key: key, names: namesOf(c.cfg.prefix, key), settings: s, load: load},
-		configError(contextFault(ctx), keyFault(key), err)
+		configError(contextFault(ctx), keyFault(key), err, fault)
 }
 
 // Get returns the value, fresh or stale, and whether there is one: one round trip. It loads nothing. That the
@@ -112,7 +113,7 @@ func (c *Cache[V]) task(ctx context.Context, key string, load Loader[V], opts []
 //
 // Errors: [ErrNotFound]; [*ConfigError]; that of the data node.
 func (c *Cache[V]) Get(ctx context.Context, key string) (Entry[V], bool, error) {
-	t, err := c.task(ctx, key, nil, nil)
+	t, err := c.task(ctx, key, nil, nil, nil)
 	if err != nil {
 		return Entry[V]{}, false, err
 	}
@@ -137,7 +138,7 @@ func (c *Cache[V]) Put(ctx context.Context, key string, v V, ttl time.Duration) 
 	if ttl != 0 {
 		opts = append(opts, WithTTL(ttl))
 	}
-	t, err := c.task(ctx, key, nil, opts)
+	t, err := c.task(ctx, key, nil, opts, nil)
 	if err != nil {
 		return err
 	}
@@ -157,11 +158,11 @@ func (c *Cache[V]) Put(ctx context.Context, key string, v V, ttl time.Duration) 
 }
 
 // Invalidate forgets a value: call it after the source has changed. What is being loaded meanwhile is not stored,
-// and goes to nobody who asks after Invalidate has returned.
+// and goes to nobody who asks after Invalidate has returned, but for an announcement on its way.
 //
 // Errors: [*ConfigError]; that of the data node, after which it is not known whether the value is gone: call again.
 func (c *Cache[V]) Invalidate(ctx context.Context, key string) error {
-	t, err := c.task(ctx, key, nil, nil)
+	t, err := c.task(ctx, key, nil, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -182,8 +183,8 @@ func (c *Cache[V]) Invalidate(ctx context.Context, key string) error {
 // Errors: [*LoadError], which wraps what a loader returned; [ErrNotFound]; [ErrUnavailable]; [ErrFenced] if the
 // value was put or invalidated all the time; [ErrClosed]; [*ConfigError]; the error of ctx.
 func (c *Cache[V]) GetOrLoad(ctx context.Context, key string, load Loader[V], opts ...CallOption) (Entry[V], error) {
-	t, err := c.task(ctx, key, load, opts)
-	if err = errors.Join(err, loaderFault(load == nil)); err != nil {
+	t, err := c.task(ctx, key, load, opts, loaderFault(load == nil))
+	if err != nil {
 		return Entry[V]{}, err
 	}
 	return c.get(ctx, t)
@@ -194,8 +195,8 @@ func (c *Cache[V]) GetOrLoad(ctx context.Context, key string, load Loader[V], op
 //
 // Errors: those of [Cache.GetOrLoad].
 func (c *Cache[V]) Refresh(ctx context.Context, key string, load Loader[V], opts ...CallOption) (Entry[V], error) {
-	t, err := c.task(ctx, key, load, opts)
-	if err = errors.Join(err, loaderFault(load == nil)); err != nil {
+	t, err := c.task(ctx, key, load, opts, loaderFault(load == nil))
+	if err != nil {
 		return Entry[V]{}, err
 	}
 	t.force = true
@@ -204,7 +205,7 @@ func (c *Cache[V]) Refresh(ctx context.Context, key string, load Loader[V], opts
 
 func loaderFault(absent bool) error {
 	if absent {
-		return configError(errors.New("the loader is nil"))
+		return errors.New("the loader is nil")
 	}
 	return nil
 }
@@ -222,7 +223,7 @@ func (c *Cache[V]) get(ctx context.Context, t task[V]) (Entry[V], error) {
 }
 
 // getFrom is one round, with the look done. again means that what it waited for was void.
-func (c *Cache[V]) getFrom(ctx context.Context, t task[V], f found[V]) (entry Entry[V], err error, again bool) { //nolint:revive,staticcheck // whether comes last, as everywhere
+func (c *Cache[V]) getFrom(ctx context.Context, t task[V], f found[V]) (entry Entry[V], err error, again bool) { //nolint:revive // whether comes last, as everywhere
 	if entry, err, served := c.serve(ctx, t, f); served {
 		return entry, err, false
 	}
@@ -235,7 +236,7 @@ func (c *Cache[V]) getFrom(ctx context.Context, t task[V], f found[V]) (entry En
 }
 
 // serve answers a call without waiting, if that can be.
-func (c *Cache[V]) serve(ctx context.Context, t task[V], f found[V]) (entry Entry[V], err error, served bool) { //nolint:revive,staticcheck // whether comes last, as everywhere
+func (c *Cache[V]) serve(ctx context.Context, t task[V], f found[V]) (entry Entry[V], err error, served bool) { //nolint:revive // whether comes last, as everywhere
 	switch {
 	case f.err != nil:
 		if ctx.Err() != nil {

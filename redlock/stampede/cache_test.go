@@ -155,7 +155,7 @@ func TestStaleWhileRevalidate(t *testing.T) {
 	client := s.client()
 	await(t, "it is stale", func() bool { return client.PTTL(t.Context(), "rl:{k}:v").Val() <= time.Minute-time.Millisecond })
 	hold := make(chan struct{})
-	slow := func(ctx context.Context, l *stampede.Load) (string, error) {
+	slow := func(_ context.Context, l *stampede.Load) (string, error) {
 		if !l.Stale {
 			t.Error("the loader was not told that there is a stale value")
 		}

@@ -103,7 +103,7 @@ func (cl *Claim[V]) Set(ctx context.Context, v V, ttl time.Duration) error {
 	defer cl.free(ctx)
 	payload, err := cl.cache.codec.Marshal(v)
 	if err != nil {
-		cl.giveUp(ctx, &LoadError{Key: cl.key, Err: err}, 0)
+		cl.cache.cfg.hooks.failed(cl.key, "fail", cl.giveUp(ctx, err, 0))
 		return fmt.Errorf("stampede: encoding the value of %q: %w", cl.key, err)
 	}
 	stored, err := cl.store(ctx, s, frame{payload: payload}, false)

@@ -12,7 +12,8 @@
 // a late loader overwrites nothing, and brings back nothing that was invalidated. It needs neither clocks nor the
 // lock: the claim is written before the source is read, and compared when the value is stored, in one script.
 //
-// After [Cache.Invalidate] has returned, no call of any process that begins then gets a value whose load had begun before.
+// After [Cache.Invalidate] has returned, a call of any process that begins then does not get a value whose load had
+// begun before, but for what is on its way; see Limits.
 //
 // One caller's end is its own: loads run on a context of their own, and a panic is an error of that load. Whoever waited
 // for a load that failed gets its error, once.
@@ -49,6 +50,10 @@
 //
 // A data node that fails over to a replica can lose the last invalidations, as it can lose any write: an
 // old value may be there again until its TTL. A Cluster client must not read from replicas (ReadOnly).
+//
+// What was announced before an invalidation may reach a waiter after it: a call that begins after Invalidate, joins
+// others of its process that have been waiting, and is overtaken by no more than the announcement's own
+// delay, can still get the value that was invalidated.
 //
 // The loader's error is told to other processes as text, up to 512 bytes of it: keep secrets out of it.
 //

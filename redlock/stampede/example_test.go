@@ -25,7 +25,7 @@ type User struct{ Name string }
 func servers() (data string, locks []string, stop func()) {
 	fleet, err := redisserver.StartFleet(context.Background(), 4)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	for _, s := range fleet[1:] {
 		locks = append(locks, "redis://"+s.Addr())
@@ -59,7 +59,7 @@ func Example() {
 	defer users.Close()
 
 	var queries atomic.Int64
-	query := func(ctx context.Context, l *stampede.Load) (User, error) { // the slow database
+	query := func(ctx context.Context, _ *stampede.Load) (User, error) { // the slow database
 		queries.Add(1)
 		select {
 		case <-time.After(50 * time.Millisecond):
@@ -76,7 +76,7 @@ func Example() {
 		case err != nil:
 			http.Error(w, "try again later", http.StatusServiceUnavailable)
 		default:
-			fmt.Fprintln(w, user.Value.Name)
+			_, _ = fmt.Fprintln(w, user.Value.Name)
 		}
 	})
 	mux := http.NewServeMux()

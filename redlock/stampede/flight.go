@@ -13,11 +13,20 @@ type flight[V any] struct {
 	force  bool
 	behind bool
 
-	callers int  // guarded by Cache.mu
-	loading bool // guarded by Cache.mu: who joins now did not call before the load began
+	callers int   // guarded by Cache.mu
+	phase   phase // guarded by Cache.mu
 
 	out outcome[V] // read after done
 }
+
+// A phase is how far a flight has come, and so what its outcome is worth to who joins then.
+type phase uint8
+
+const (
+	searching phase = iota // whatever comes is as current as a caller can ask
+	loading                // so is a value that was stored: nobody put or invalidated one since the load began
+	storing                // it may have been stored, and then invalidated, before the call
+)
 
 // An outcome is how a flight ended.
 type outcome[V any] struct {
@@ -29,7 +38,7 @@ type outcome[V any] struct {
 
 // share waits for the flight of a key, which it starts if there is none.
 func (c *Cache[V]) share(ctx context.Context, t task[V], f found[V]) (outcome[V], error) {
-	fl, first, late, err := c.join(ctx, t, f)
+	fl, first, joined, err := c.join(ctx, t, f)
 	if err != nil {
 		return outcome[V]{}, err
 	}
@@ -43,7 +52,7 @@ func (c *Cache[V]) share(ctx context.Context, t task[V], f found[V]) (outcome[V]
 		return outcome[V]{}, fmt.Errorf("stampede: waiting for %q: %w", t.key, context.Cause(ctx))
 	}
 	out := fl.out
-	if out.fenced && late {
+	if joined == storing || out.fenced && joined == loading {
 		return outcome[V]{again: true}, nil
 	}
 	if !first && out.entry.Source == Loaded {
@@ -52,18 +61,18 @@ func (c *Cache[V]) share(ctx context.Context, t task[V], f found[V]) (outcome[V]
 	return out, nil
 }
 
-func (c *Cache[V]) join(ctx context.Context, t task[V], f found[V]) (fl *flight[V], first, late bool, err error) {
+func (c *Cache[V]) join(ctx context.Context, t task[V], f found[V]) (fl *flight[V], first bool, joined phase, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, false, false, ErrClosed
+		return nil, false, searching, ErrClosed
 	}
 	fl = c.flights[t.key]
-	if fl == nil || t.force && (!fl.force || fl.loading) {
+	if fl == nil || t.force && (!fl.force || fl.phase > searching) {
 		fl, first = c.launch(ctx, t, f), true
 	}
 	fl.callers++
-	return fl, first, fl.loading, nil
+	return fl, first, fl.phase, nil
 }
 
 // launch starts a flight. The caller has c.mu, and has seen that the Cache is open.
@@ -85,17 +94,17 @@ func (c *Cache[V]) leave(key string, fl *flight[V]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	fl.callers--
-	if fl.callers == 0 && !fl.loading && !fl.behind {
+	if fl.callers == 0 && fl.phase == searching && !fl.behind {
 		c.drop(key, fl)
 		fl.cancel()
 	}
 }
 
-// begin marks the beginning of the load.
-func (c *Cache[V]) begin(fl *flight[V]) {
+// enterPhase tells who joins from now on how far the flight is. It comes before the first step of the phase.
+func (c *Cache[V]) enterPhase(fl *flight[V], p phase) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	fl.loading = true
+	fl.phase = p
 }
 
 // forget lets the next caller start a flight of its own.
@@ -128,11 +137,11 @@ func (c *Cache[V]) fly(ctx context.Context, fl *flight[V], t task[V], f found[V]
 	cl, out, ahead := c.pursue(ctx, t, f)
 	switch {
 	case ahead && cl == nil:
-		c.begin(fl)
+		c.enterPhase(fl, loading)
 		out = c.loadAlone(ctx, t)
 	case ahead:
-		c.begin(fl)
-		out = c.lead(cl, t, f)
+		c.enterPhase(fl, loading)
+		out = c.lead(cl, fl, t, f)
 	}
 	c.mu.Lock()
 	c.drop(t.key, fl)

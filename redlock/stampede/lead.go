@@ -10,11 +10,12 @@ import (
 )
 
 // lead loads under a claim, and stores what it gets. The claim's end is the caller's.
-func (c *Cache[V]) lead(cl *Claim[V], t task[V], f found[V]) outcome[V] {
+func (c *Cache[V]) lead(cl *Claim[V], fl *flight[V], t task[V], f found[V]) outcome[V] {
 	l := &Load{Key: t.key, Token: cl.Token(), Stale: f.verdict != missing}
 	cl.began = time.Now()
 	v, err := c.call(cl.ctx, t.load, l)
 	c.cfg.hooks.load(LoadEvent{Key: t.key, Token: cl.Token(), Took: time.Since(cl.began), Err: err})
+	c.enterPhase(fl, storing)
 	if !cl.used.CompareAndSwap(false, true) {
 		return outcome[V]{again: true}
 	}

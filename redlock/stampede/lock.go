@@ -35,10 +35,11 @@ func (d Decision) String() string {
 // Errors: [*LoadError] if the loader waited for failed; [ErrNotFound]; [ErrUnavailable]; [ErrClosed];
 // [*ConfigError]; the error of ctx.
 func (c *Cache[V]) Lock(ctx context.Context, key string, wait time.Duration, opts ...CallOption) (Decision, *Claim[V], error) {
-	t, err := c.task(ctx, key, nil, opts)
+	var fault error
 	if wait < 0 {
-		err = errors.Join(err, configError(fmt.Errorf("wait %v is negative", wait)))
+		fault = fmt.Errorf("wait %v is negative", wait)
 	}
+	t, err := c.task(ctx, key, nil, opts, fault)
 	if err != nil {
 		return 0, nil, err
 	}

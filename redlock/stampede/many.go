@@ -19,8 +19,8 @@ type BatchLoader[V any] func(ctx context.Context, loads []*Load) (map[string]V, 
 // The map has every key that has a value; keys that the source does not have are not in it. The error joins the errors of the
 // other keys.
 func (c *Cache[V]) GetOrLoadMany(ctx context.Context, keys []string, load BatchLoader[V], opts ...CallOption) (map[string]Entry[V], error) {
-	tasks, err := c.tasks(ctx, keys, opts)
-	if err = errors.Join(err, loaderFault(load == nil)); err != nil {
+	tasks, err := c.tasks(ctx, keys, opts, loaderFault(load == nil))
+	if err != nil {
 		return nil, err
 	}
 	all := make([]names, len(tasks))
@@ -60,7 +60,7 @@ func (c *Cache[V]) GetOrLoadMany(ctx context.Context, keys []string, load BatchL
 }
 
 // tasks are those of the keys, each once.
-func (c *Cache[V]) tasks(ctx context.Context, keys []string, opts []CallOption) ([]task[V], error) {
+func (c *Cache[V]) tasks(ctx context.Context, keys []string, opts []CallOption, fault error) ([]task[V], error) {
 	var (
 		tasks  []task[V]
 		faults []error
@@ -71,7 +71,7 @@ func (c *Cache[V]) tasks(ctx context.Context, keys []string, opts []CallOption) 
 			continue
 		}
 		seen[key] = true
-		t, err := c.task(ctx, key, nil, opts)
+		t, err := c.task(ctx, key, nil, opts, fault)
 		tasks, faults = append(tasks, t), append(faults, err)
 	}
 	return tasks, errors.Join(faults...)

@@ -26,7 +26,7 @@ func (n naive) get(ctx context.Context, key string, load func(ctx context.Contex
 			return value, err
 		}
 		id := rand.Text()
-		if n.client.SetNX(ctx, key+":lock", id, n.lockTTL).Val() { //nolint:staticcheck // as one writes it
+		if n.client.SetNX(ctx, key+":lock", id, n.lockTTL).Val() {
 			value, err := load(ctx)
 			if err == nil {
 				err = n.client.Set(ctx, key, value, n.ttl).Err()

@@ -120,14 +120,14 @@ func (s settings) with(opts []CallOption) (settings, error) {
 // validate returns every rule that the settings break.
 func (s settings) validate() error {
 	return errors.Join(
-		within("TTL", s.fresh, time.Millisecond, MaxTTL),
-		within("stale time", s.stale, 0, MaxTTL),
-		within("stale-if-error time", s.staleIfError, 0, MaxTTL),
-		within("lock TTL", s.lockTTL, 10*redlock.MinTTL, MaxTTL),
-		within("load timeout", s.loadTimeout, time.Millisecond, MaxTTL),
-		within("negative TTL", s.negative, 0, MaxTTL),
-		within("error TTL", s.errorTTL, 0, MaxTTL),
-		within("poll fallback", s.fallback, time.Millisecond, MaxTTL),
+		atLeast(time.Millisecond, "TTL", s.fresh),
+		atLeast(0, "stale time", s.stale),
+		atLeast(0, "stale-if-error time", s.staleIfError),
+		atLeast(10*redlock.MinTTL, "lock TTL", s.lockTTL),
+		atLeast(time.Millisecond, "load timeout", s.loadTimeout),
+		atLeast(0, "negative TTL", s.negative),
+		atLeast(0, "error TTL", s.errorTTL),
+		atLeast(time.Millisecond, "poll fallback", s.fallback),
 		share("jitter", s.jitter, 0, 0.9),
 		share("fraction of WithEagerAt", s.eagerAt, 0, 1),
 		share("beta of WithEarlyRefresh", s.beta, 0, 1000),
@@ -147,12 +147,13 @@ func (c config) validate() error {
 	return errors.Join(append(faults, c.settings.validate())...)
 }
 
-func within(what string, d, least, most time.Duration) error {
+// atLeast judges a time that Redis keeps as a TTL, or that is measured against one.
+func atLeast(least time.Duration, what string, d time.Duration) error {
 	switch {
 	case d < least:
 		return fmt.Errorf("%s %v is under %v", what, d, least)
-	case d > most:
-		return fmt.Errorf("%s %v is over %v", what, d, most)
+	case d > MaxTTL:
+		return fmt.Errorf("%s %v is over %v", what, d, MaxTTL)
 	case d%time.Millisecond != 0:
 		return fmt.Errorf("%s %v is not a whole number of milliseconds", what, d)
 	}
@@ -160,7 +161,7 @@ func within(what string, d, least, most time.Duration) error {
 }
 
 func share(what string, x, least, most float64) error {
-	if !(x >= least && x <= most) { //nolint:staticcheck // it is false for NaN too
+	if !(x >= least && x <= most) { // also NaN
 		return fmt.Errorf("%s %v is not in [%v, %v]", what, x, least, most)
 	}
 	return nil
