@@ -94,7 +94,7 @@ func (c *candidate) campaign(ctx context.Context, resign <-chan struct{}) error 
 		return err
 	}
 	defer func() { _ = locker.Close() }()
-	e, err := leader.New(locker, role, leader.WithBackoff(100*time.Millisecond, time.Second))
+	e, err := leader.New(locker, role, leader.WithBackoff(c.TTL/2, c.TTL))
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (c *candidate) naive(ctx context.Context, resign <-chan struct{}) error {
 	node := redis.NewClient(&redis.Options{Addr: c.Nodes[0], MaxRetries: -1})
 	defer func() { _ = node.Close() }()
 	for ctx.Err() == nil {
-		won, err := node.SetNX(ctx, role, c.Name, c.TTL).Result() //nolint:staticcheck // as such programs do
+		won, err := node.SetNX(ctx, role, c.Name, c.TTL).Result()
 		if err != nil || !won {
 			select {
 			case <-time.After(c.TTL / 3):
@@ -196,5 +196,6 @@ func (c *candidate) reign(ctx context.Context, node *redis.Client, term uint64, 
 	renewal.Wait()
 	if resigned {
 		_ = node.Del(context.Background(), role).Err()
+		<-time.After(c.TTL) // others come first
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,6 +25,17 @@ const (
 	// handOver is the longest that nobody leads after a leader has given up.
 	handOver = 150 * time.Millisecond
 )
+
+// proving reports whether the proofs run in full.
+func proving() bool { return os.Getenv("REDLOCK_PROVE") != "" }
+
+// scaled is a number of rounds: few, or all of them when proving.
+func scaled(few, all int) int {
+	if proving() {
+		return all
+	}
+	return few
+}
 
 // A fleet is nodes in memory on one virtual clock, for tests in a bubble.
 type fleet struct {
@@ -145,13 +157,16 @@ func (h *history) work(process string, lead func(context.Context, leader.Term) e
 		r := &reign{process: process, token: term.Token, start: time.Now()}
 		h.note(func() { h.reigns = append(h.reigns, r) })
 		over := make(chan struct{})
+		end := func() { h.note(func() { r.end, r.cause = time.Now(), context.Cause(ctx) }) }
 		stop := context.AfterFunc(ctx, func() {
-			h.note(func() { r.end, r.cause = time.Now(), context.Cause(ctx) })
+			end()
 			close(over)
 		})
 		err := lead(ctx, term)
 		if !stop() {
 			<-over
+		} else if ctx.Err() != nil {
+			end() // the work was faster
 		}
 		h.note(func() {
 			if r.returned = time.Now(); r.end.IsZero() {

@@ -13,11 +13,12 @@ func TestBackoff(t *testing.T) {
 		want   time.Duration // without the random part
 	}
 	tests := map[string][]step{
-		"a lost lease needs no pause":          {{endLost, 0, 0}},
-		"who yields lets others come first":    {{endYielded, 0, first}, {endYielded, 0, first}},
-		"work that returns does not run hot":   {{endReturned, 0, first}, {endReturned, 0, first}},
+		"a lost lease needs no pause":        {{endLost, 0, 0}},
+		"who yields lets others come first":  {{endYielded, 0, first}, {endYielded, 0, first}},
+		"work that returns does not run hot": {{endReturned, 0, first}, {endReturned, 0, first}},
 		"failures double the pause, up to most": {
-			{endFailed, 0, first}, {endFailed, 0, 2 * first}, {endFailed, 0, 4 * first}, {endFailed, 0, most}, {endFailed, 0, most}},
+			{endFailed, 0, first}, {endFailed, 0, 2 * first}, {endFailed, 0, 4 * first}, {endFailed, 0, most}, {endFailed, 0, most},
+		},
 		"a long term is no failure in a row": {{endFailed, 0, first}, {endFailed, most + 1, first}, {endFailed, most, 2 * first}},
 		"any other end begins anew":          {{endFailed, 0, first}, {endFailed, 0, 2 * first}, {endLost, 0, 0}, {endFailed, 0, first}},
 	}

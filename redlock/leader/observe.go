@@ -75,14 +75,15 @@ func (e *Elector) Observe(ctx context.Context) <-chan Change {
 func (e *Elector) observe(ctx context.Context, changes chan<- Change) {
 	tick := time.NewTicker(e.cfg.poll)
 	defer tick.Stop()
-	var told, now Change
-	for out := chan<- Change(nil); ; {
+	var told Change
+	for {
 		_, changed := e.current()
-		now = e.look(ctx)
+		now := e.look(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if out = nil; now.differs(told) {
+		var out chan<- Change // nil while there is nothing to tell
+		if now.differs(told) {
 			out = changes
 		}
 		for again := false; !again; {

@@ -3,6 +3,7 @@ package leader_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -195,14 +196,19 @@ func TestHealthChecks(t *testing.T) {
 	sick := errors.New("disk full")
 	inBubble(t, func(t *testing.T, f *fleet) {
 		var h history
-		var ill error
-		a := f.process("a").elector(leader.WithHealthCheck(func(context.Context) error { return ill }, time.Second))
+		var ill atomic.Pointer[error]
+		a := f.process("a").elector(leader.WithHealthCheck(func(context.Context) error {
+			if err := ill.Load(); err != nil {
+				return *err
+			}
+			return nil
+		}, time.Second))
 		b := f.process("b").elector()
 		run(t, a, h.work("a", nil))
 		sleep(10 * time.Second)
 		run(t, b, h.work("b", nil))
 		sleep(time.Second / 2)
-		ill = sick
+		ill.Store(&sick)
 		sleep(time.Second)
 		all := h.all()
 		if len(all) != 2 {
@@ -217,7 +223,7 @@ func TestHealthChecks(t *testing.T) {
 		if len(h.all()) != 2 {
 			t.Errorf("terms %+v: a leads though it is ill", h.all())
 		}
-		ill = nil
+		ill.Store(nil)
 		sleep(3 * time.Second)
 		if now := h.latest(t); now.process != "a" || !now.end.IsZero() {
 			t.Errorf("the latest term is %+v, want one of a that goes on", now)
