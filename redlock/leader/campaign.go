@@ -82,8 +82,7 @@ func pause(ctx context.Context, d time.Duration) error {
 func (c *campaign) serve(lease *redlock.Lease, cancel context.CancelCauseFunc) (end Ended, served bool) {
 	e := c.elector
 	term := Term{Role: e.role, Token: lease.Token(), Started: time.Now(), lease: lease}
-	if e.check(lease.Context()) != nil || lease.Context().Err() != nil || !lease.Valid() {
-		_ = lease.Release(context.Background()) // what cannot be released runs out
+	if !e.fit(lease) {
 		return Ended{}, false
 	}
 	t := &tenure{term: term, cancel: cancel, done: make(chan struct{})}
@@ -97,6 +96,17 @@ func (c *campaign) serve(lease *redlock.Lease, cancel context.CancelCauseFunc) (
 	}()
 	end.Err = c.lead(lease.Context(), term)
 	return end, true
+}
+
+// fit reports whether work may begin under a lease, and else gives that back.
+func (e *Elector) fit(lease *redlock.Lease) (fit bool) {
+	defer func() { // also if the health check panics
+		if !fit {
+			_ = lease.Release(context.Background()) // what cannot be released runs out
+		}
+	}()
+	ctx := lease.Context()
+	return e.check(ctx) == nil && ctx.Err() == nil && lease.Valid()
 }
 
 // enter begins a tenure. leave ends it: the work has returned.

@@ -35,7 +35,7 @@ type candidateSpec struct {
 // A moment is what a candidate tells of a term.
 type moment struct {
 	Name  string `json:"name"`
-	Kind  string `json:"kind"` // "start", "end" of the context, or "refused": a write with an old token
+	Kind  string `json:"kind"` // "start"; "end" of the context; "waiting"; "refused": a write with an old token
 	Token uint64 `json:"token"`
 	At    int64  `json:"at"` // ns since 1970: all processes are on this machine
 }
@@ -89,7 +89,8 @@ func (c *candidate) campaign(ctx context.Context, resign <-chan struct{}) error 
 	for i, addr := range c.Nodes {
 		urls[i] = "redis://" + addr
 	}
-	locker, err := redlock.Open(ctx, urls, redlock.WithTTL(c.TTL), redlock.WithHolder(c.Name))
+	locker, err := redlock.Open(ctx, urls, redlock.WithTTL(c.TTL), redlock.WithHolder(c.Name),
+		redlock.WithHooks(redlock.Hooks{Held: func(redlock.HeldEvent) { c.say("waiting", 0) }}))
 	if err != nil {
 		return err
 	}
@@ -154,6 +155,7 @@ func (c *candidate) naive(ctx context.Context, resign <-chan struct{}) error {
 	for ctx.Err() == nil {
 		won, err := node.SetNX(ctx, role, c.Name, c.TTL).Result()
 		if err != nil || !won {
+			c.say("waiting", 0)
 			select {
 			case <-time.After(c.TTL / 3):
 			case <-resign: // it does not lead

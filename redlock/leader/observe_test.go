@@ -260,6 +260,51 @@ func TestAHealthCheckThatHangs(t *testing.T) {
 	})
 }
 
+// A check that panics between the election and the work leaves the role to others.
+func TestAHealthCheckThatPanics(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fleet) {
+		asked := 0
+		e := f.process("a").elector(leader.WithHealthCheck(func(context.Context) error {
+			if asked++; asked == 2 {
+				panic("fallen")
+			}
+			return nil
+		}, time.Second))
+		func() {
+			defer func() { _ = recover() }()
+			_ = e.Run(t.Context(), leader.Idle)
+			t.Error("the panic was swallowed")
+		}()
+		settled()
+		if keys := f.nodes[0].Keys(); len(keys) != 0 {
+			t.Errorf("the nodes keep %v", keys)
+		}
+	})
+}
+
+// What the caller says of the lease holds, but the context of a term is always Run's child.
+func TestOptionsOfTheLease(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fleet) {
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		e := f.process("a").elector(leader.WithLease(redlock.WithHolder("x"), redlock.WithParent(ended)),
+			leader.WithLease(redlock.WithMaxHold(10*time.Second)))
+		var h history
+		run(t, e, h.work("a", nil))
+		sleep(5 * time.Second)
+		if got, err := e.Leader(t.Context()); err != nil || got.Holder != "x" || !got.Self {
+			t.Errorf("Leader: %+v, %v; want x", got, err)
+		}
+		sleep(10 * time.Second)
+		all := h.all()
+		if len(all) != 2 {
+			t.Fatalf("%d terms, want the second one after MaxHold", len(all))
+		}
+		wantIs(t, "cause", all[0].cause, redlock.ErrLost)
+		wantWithin(t, "term", all[0].end.Sub(all[0].start), 10*time.Second, 10*time.Second)
+	})
+}
+
 func TestHealthy(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fleet) {
 		e := f.process("a").elector()

@@ -84,8 +84,8 @@ func WithLease(opts ...redlock.AcquireOption) Option {
 // WithBackoff sets the pause of an Elector after its term, in which others come first. It is first after work
 // that returned nil though its term went on, and after a resignation. After work that failed it doubles each
 // time up to most, and it begins anew after a term that lasted longer than most. Pauses are shortened by up to
-// a half, at random. A lease that was lost is followed by no pause. Both are positive; defaults
-// [DefaultBackoff] and [DefaultMaxBackoff].
+// a half, at random, and one under 300 ms may let who has resigned come back before the others. A lease that was
+// lost is followed by no pause. Both are positive; defaults [DefaultBackoff] and [DefaultMaxBackoff].
 func WithBackoff(first, most time.Duration) Option {
 	return func(c *config) { c.backoff = backoff{first: first, most: most} }
 }

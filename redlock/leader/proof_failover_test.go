@@ -102,8 +102,9 @@ func TestProveTheNaiveLoopFails(t *testing.T) {
 	n := s.count()
 	must(t, s.nodes[0].Kill())
 	s.await("the end of a leader whose server is down", n, func(m moment) bool { return m.Kind == "end" }) // L5
+	n = s.count()
 	must(t, s.nodes[0].Restart(t.Context()))
-	s.await("a leader", s.count(), func(m moment) bool { return m.Kind == "start" })
+	s.await("a leader", n, func(m moment) bool { return m.Kind == "start" })
 	if v := s.judge(); v.falling == 0 {
 		t.Errorf("L3: %v: the naive loop's tokens rise, though its server has forgotten them", v)
 	}

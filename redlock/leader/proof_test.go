@@ -130,7 +130,7 @@ func (s *stage) await(what string, n int, wanted func(moment) bool) moment {
 		select {
 		case <-changed:
 		case <-timeout.C:
-			s.t.Fatalf("waited %v in vain for %s", patience, what)
+			s.t.Fatalf("waited %v in vain for %s; the latest: %+v", patience, what, s.moments[max(len(s.moments)-10, 0):])
 		}
 	}
 }
@@ -142,32 +142,41 @@ func (s *stage) count() int {
 	return len(s.moments)
 }
 
-// leader waits until somebody leads, and returns its start.
+// leader waits until somebody leads and somebody else waits for that, and returns the leader's start.
 func (s *stage) leader() moment {
 	s.t.Helper()
 	var now moment
-	s.await("a leader", 0, func(moment) bool {
-		found := s.reigning()
-		if found != nil {
-			now = *found
-		}
-		return found != nil
+	s.await("a leader, and one who waits", 0, func(moment) bool {
+		leads, wait := s.reigning()
+		now = leads
+		return leads.Kind != "" && wait > 0
 	})
 	return now
 }
 
-// reigning is the start of who leads, the one that began last if there are several, or nil. The caller holds mu.
-func (s *stage) reigning() *moment {
-	var now *moment
-	for i, m := range s.moments {
-		switch {
-		case m.Kind == "start":
-			now = &s.moments[i]
-		case m.Kind == "end" && now != nil && m.Name == now.Name:
-			now = nil
+// reigning is the start of who leads, the one that began last if there are several, and how many others are known
+// to wait. The caller holds mu.
+func (s *stage) reigning() (leads moment, wait int) {
+	waiting := make(map[string]bool)
+	for _, m := range s.moments {
+		switch m.Kind {
+		case "waiting":
+			waiting[m.Name] = m.Name != leads.Name
+		case "start":
+			leads, waiting[m.Name] = m, false
+		case "end":
+			waiting[m.Name] = false
+			if m.Name == leads.Name {
+				leads = moment{}
+			}
 		}
 	}
-	return now
+	for _, waits := range waiting {
+		if waits {
+			wait++
+		}
+	}
+	return leads, wait
 }
 
 // others is a start of somebody else than that leader.
