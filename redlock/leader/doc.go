@@ -14,9 +14,9 @@
 // never runs two works at once. [Term.Token] is greater than that of every earlier term.
 //
 // A leader that gives up wakes those who wait, and one of them leads after a few round trips. One that dies is
-// succeeded when its TTL is over, and the time to notice that. With less than a majority of the nodes down,
-// nothing changes. With a majority down nobody leads: the leader's context ends before its TTL does, and no
-// term begins.
+// succeeded when its TTL is over, and the time to notice that. With less than a majority of the nodes down
+// nothing changes, once the lock is on all nodes, which may take a third of the TTL after an election among
+// rivals. With a majority down nobody leads: the leader's context ends before its TTL does, and no term begins.
 //
 // # Assumptions
 //

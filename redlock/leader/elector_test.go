@@ -95,6 +95,10 @@ func TestTheRoleIsKeptUntilTheWorkHasReturned(t *testing.T) {
 		a, b := f.process("a").elector(), f.process("b").elector()
 		run(t, a, h.work("a", func(ctx context.Context, term leader.Term) error {
 			<-ctx.Done()
+			if !errors.Is(context.Cause(ctx), leader.ErrResigned) {
+				return nil // the test is over
+			}
+			wantIs(t, "IsLeader while giving up", a.IsLeader(context.Background()), leader.ErrNotLeader)
 			<-time.After(5 * ttl)
 			if !term.Valid() || term.Remaining() <= 0 {
 				t.Error("the lease was not renewed while the work was being waited for")

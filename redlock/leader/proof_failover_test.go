@@ -20,16 +20,17 @@ func TestProveFailOver(t *testing.T) {
 	s := newStage(t, false)
 	onlooker := s.onlooker()
 	var clean, crash, requests []time.Duration
-	for range scaled(5, 200) {
+	for range scaled(5, 100) {
+		hold()
 		clean = append(clean, s.resign())
 	}
 	for range scaled(1, 20) {
 		requests = append(requests, s.request(onlooker))
 	}
-	for range scaled(2, 50) {
+	for range scaled(2, 20) {
 		crash = append(crash, s.crash())
 	}
-	for range scaled(1, 20) {
+	for range scaled(1, 10) {
 		n := s.count()
 		old := s.pause()
 		s.await("the refusal of the leader that stood still", n, func(m moment) bool {
@@ -60,6 +61,7 @@ func TestProveFailOver(t *testing.T) {
 func TestProveAMinorityOfServersChangesNothing(t *testing.T) {
 	s := newStage(t, false)
 	first := s.leader()
+	<-time.After(stageTTL) // until the lock is on all of them: rivals may have had some at first
 	for i := range scaled(1, 10) {
 		down := s.nodes[i%4 : i%4+2]
 		for _, node := range down {
@@ -83,6 +85,7 @@ func TestProveTheNaiveLoopFails(t *testing.T) {
 	s := newStage(t, true)
 	var clean []time.Duration
 	for range scaled(5, 50) {
+		hold()
 		clean = append(clean, s.resign())
 	}
 	s.pause()
@@ -109,6 +112,9 @@ func TestProveTheNaiveLoopFails(t *testing.T) {
 		t.Errorf("L3: %v: the naive loop's tokens rise, though its server has forgotten them", v)
 	}
 }
+
+// hold lets a leader lead, and others wait in line, for a moment.
+func hold() { <-time.After(stageTTL / 3) }
 
 // settle waits until somebody leads and every process that stood still has noticed.
 func (s *stage) settle() {
