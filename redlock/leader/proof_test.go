@@ -40,6 +40,7 @@ const (
 type stage struct {
 	t       *testing.T
 	naive   bool
+	ttl     time.Duration
 	nodes   []*redisserver.Server
 	data    *redisserver.Server
 	actors  map[string]*actor
@@ -56,10 +57,10 @@ type actor struct {
 	read  chan struct{} // closed once it has nothing more to tell
 }
 
-func newStage(t *testing.T, naive bool) *stage {
+func newStage(t *testing.T, naive bool, ttl time.Duration, nodes ...redisserver.Option) *stage {
 	t.Helper()
-	s := &stage{t: t, naive: naive, actors: make(map[string]*actor), changed: make(chan struct{})}
-	s.nodes, s.data = quorumtest.Fleet(t, 5), quorumtest.RedisServer(t)
+	s := &stage{t: t, naive: naive, ttl: ttl, actors: make(map[string]*actor), changed: make(chan struct{})}
+	s.nodes, s.data = quorumtest.Fleet(t, 5, nodes...), quorumtest.RedisServer(t)
 	t.Cleanup(s.end)
 	for _, name := range []string{"a", "b", "c"} {
 		s.enter(name)
@@ -70,7 +71,7 @@ func newStage(t *testing.T, naive bool) *stage {
 // enter starts a candidate.
 func (s *stage) enter(name string) {
 	s.t.Helper()
-	spec := candidateSpec{Name: name, Data: s.data.Addr(), TTL: stageTTL, Naive: s.naive}
+	spec := candidateSpec{Name: name, Data: s.data.Addr(), TTL: s.ttl, Naive: s.naive}
 	for _, node := range s.nodes {
 		spec.Nodes = append(spec.Nodes, node.Addr())
 	}
