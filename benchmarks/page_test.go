@@ -179,9 +179,11 @@ func TestPageShowsEveryPlot(t *testing.T) {
 	if !maps.EqualFunc(got, want, maps.Equal) {
 		t.Errorf("the page shows\n%v\nwant\n%v", got, want)
 	}
-	for _, text := range []string{"A &lt;fast&gt; one", "made up &amp; never run", "go1", "7.0.15", "0.10 0.20 0.30", "2 January 2026", "acquire + release per second",
+	for _, text := range []string{
+		"A &lt;fast&gt; one", "made up &amp; never run", "go1", "7.0.15", "0.10 0.20 0.30", "2 January 2026", "acquire + release per second",
 		"<td class=\"word\">2 × 2, 2ms</td><td class=\"word ours\">redlock</td>", // and, further on in the row:
-		"<td class=\"\">300</td><td class=\"\">0.60</td><td class=\"\">10×</td><td class=\"\">30</td>", "<td class=\"\">2×</td><td class=\"\">10</td><td class=\"\">2</td>"} {
+		"<td class=\"\">300</td><td class=\"\">0.60</td><td class=\"\">10×</td><td class=\"\">30</td>", "<td class=\"\">2×</td><td class=\"\">10</td><td class=\"\">2</td>",
+	} {
 		if !strings.Contains(page.String(), text) {
 			t.Errorf("the page does not say %q", text)
 		}

@@ -98,7 +98,9 @@ func TestTheTokenOfAClaim(t *testing.T) {
 			3, []uint64{500, 500, 500}, nil, 501, 0, false, "acquire|acquire|acquire", "501 501 501",
 		},
 		"one of two votes has a larger counter": {
-			3, []uint64{500}, func(f *fleet) { f.taps[2].delayAnswersOnly(quorum.Acquire, 20*ms) },
+			3,
+			[]uint64{500},
+			func(f *fleet) { f.taps[2].delayAnswersOnly(quorum.Acquire, 20*ms) },
 			501, 0, true, "acquire|acquire raise|acquire", "501 501 100",
 		},
 		"every vote has another counter": {
@@ -113,7 +115,9 @@ func TestTheTokenOfAClaim(t *testing.T) {
 			}, 901, 10 * ms, true, "acquire raise|acquire raise|acquire", "901 501 901",
 		},
 		"a larger counter comes when all is settled": {
-			3, []uint64{0, 0, 900}, func(f *fleet) { f.taps[2].delayAnswersOnly(quorum.Acquire, 10*ms) },
+			3,
+			[]uint64{0, 0, 900},
+			func(f *fleet) { f.taps[2].delayAnswersOnly(quorum.Acquire, 10*ms) },
 			100, 0, false, "acquire|acquire|acquire", "100 100 901",
 		},
 		"a node lost the key before it was raised: another one makes the majority": {
@@ -376,7 +380,7 @@ func TestAHandOverWithoutATokenIsReleased(t *testing.T) {
 		f.each((*memnode.Node).Wipe, 3)
 		f.onRaise(2, f.nodes[1].Wipe)
 		out := f.handOver(claim, "b", numbered(50))
-		wantMiss(t, out.claim, out.err)
+		_ = wantMiss(t, out.claim, out.err)
 		f.until(sec)
 		f.wantKept("- - -", "after it")
 	})

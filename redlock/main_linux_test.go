@@ -8,9 +8,12 @@ import (
 	"github.com/quorumlock/quorumlock/quorum/quorumtest"
 )
 
-// Some proofs run this program once more, as a process that takes locks. Whatever the tests of this package
-// start, they end.
+// Some proofs run this program once more, as a process that takes locks or holds one. Whatever the tests of this
+// package start, they end.
 func TestMain(m *testing.M) {
+	if played, code := playHolder(); played {
+		os.Exit(code)
+	}
 	if worked, err := workAsMember(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -243,7 +243,7 @@ func ExampleLease_Token() {
 		return lease.Token()
 	}
 	a, b := tokenOf(), tokenOf() // A stands still for longer than its lease, and B takes the lock over
-	write := func(ctx context.Context) error { return nil }
+	write := func(context.Context) error { return nil }
 	fmt.Println("B may write:", guard.Write(ctx, "account 42", b, write) == nil)
 	fmt.Println("A may write:", guard.Write(ctx, "account 42", a, write) == nil)
 	// Output:
