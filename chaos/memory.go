@@ -38,7 +38,7 @@ func (m *Memory) Start(_ context.Context, s Scenario, r *Recorder) error {
 	for i := range s.Nodes {
 		m.servers = append(m.servers, newMemServer(i, r))
 	}
-	m.populate(s.Load.Clients, func(client, node int) link {
+	m.populate(s, func(client, node int) link {
 		return newMemLink(m, client, m.servers[node].(*memServer)) //nolint:forcetypeassert // see above
 	})
 	return nil

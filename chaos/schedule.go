@@ -66,6 +66,11 @@ type Fault struct {
 // cluster, written into reports, and shrunk.
 type Schedule []Fault
 
+// forgets reports whether a node forgets something.
+func (s Schedule) forgets() bool {
+	return slices.ContainsFunc(s, func(f Fault) bool { return f.Kind == KillWiped || f.Kind == Wipe })
+}
+
 // kinds is every kind of fault, and what it hits.
 var kinds = map[FaultKind]victim{
 	Kill: nodes, KillWiped: nodes, Wipe: nodes, Pause: nodes, ClockRate: nodes, ClockStep: nodes,

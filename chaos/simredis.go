@@ -34,7 +34,7 @@ func (r *SimulatedRedis) Start(_ context.Context, s Scenario, recorder *Recorder
 	for i := range s.Nodes {
 		r.servers = append(r.servers, newFakeServer(i, r.seed, recorder))
 	}
-	r.populate(s.Load.Clients, func(client, node int) link {
+	r.populate(s, func(client, node int) link {
 		return newFakeLink(r, client, r.servers[node].(*fakeServer)) //nolint:forcetypeassert // see above
 	})
 	return nil

@@ -64,10 +64,10 @@ func newSimulation(seed uint64, network Network) simulation {
 func (s *simulation) Now() time.Duration { return time.Since(s.epoch) }
 
 // populate makes the machines and the links of a scenario's clients.
-func (s *simulation) populate(clients int, connect func(client, node int) link) {
-	for client := range clients {
+func (s *simulation) populate(sc Scenario, connect func(client, node int) link) {
+	for client := range sc.Load.Clients {
 		m := newMachine()
-		m.wrong = wrongBy(dice.New(s.seed, uint64(client), wallDraws)) //nolint:gosec // not negative
+		m.wrong = wrongBy(dice.New(s.seed, uint64(client), wallDraws), sc.Schedule.forgets()) //nolint:gosec // not negative
 		s.machines = append(s.machines, m)
 		links := make([]link, len(s.servers))
 		for node := range s.servers {
@@ -81,10 +81,15 @@ func (s *simulation) populate(clients int, connect func(client, node int) link) 
 const wallDraws = 3
 
 // wrongBy draws by how much a client's time of day is ahead: by little, as clocks are that somebody looks after,
-// or by hours or centuries. Fencing tokens have to follow their order all the same.
-func wrongBy(d dice.Dice) time.Duration {
+// or by hours or centuries. Fencing tokens have to follow their order all the same. Only where nodes forget what
+// they have counted do they depend on clocks, which are then off by little.
+func wrongBy(d dice.Dice, forgets bool) time.Duration {
 	const year = 365 * 24 * time.Hour
-	switch at := d.Pick(8); at {
+	at := d.Pick(8)
+	if forgets {
+		at = 0
+	}
+	switch at {
 	case 0, 1, 2:
 		return d.Between(-20*time.Millisecond, 20*time.Millisecond)
 	case 3, 4:
