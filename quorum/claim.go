@@ -155,7 +155,7 @@ func (c *Claim) enough(now clock.Instant) error {
 
 // Resume makes a claim of a value that is on the nodes already, by extending it. It fails with a
 // [*MissError] if too few nodes hold it, or too late, and then leaves them as they are. token is its fencing
-// token; if that is 0 and terms ask for one the nodes' numbers are asked for.
+// token; if that is 0, so not known, and terms ask for one, it gets a new one, which is greater.
 func (e *Engine) Resume(ctx context.Context, key, value string, token uint64, terms Terms) (*Claim, error) {
 	c := newClaim(e, key, value, terms)
 	if token > 0 {

@@ -15,7 +15,7 @@ var errReleased = errors.New("quorum: the claim was released before")
 //
 // It calls done once, within about two node timeouts, with the new claim, or with an error after which neither
 // value is left on any node that can be reached: a [*MissError], whose Why is Silent if too few nodes
-// answered to be sure that the key is gone, or [ErrClosed]. done reports whether it took the claim, which is
+// answered to say anything about the key, or [ErrClosed]. done reports whether it took the claim, which is
 // then its to release; one that it does not take is released. What a node that did not vote for the new claim
 // keeps of the old one is removed in the background. done may be called before HandOver returns, and by a
 // goroutine that answers wait for: it must not block.

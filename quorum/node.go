@@ -21,8 +21,8 @@ type Node interface {
 	// same order. Operations fail one by one: a bad one does not take the others down.
 	//
 	// ctx always has a deadline, and Ask returns by then, with [Failed] for what was not answered.
-	// A Failed operation may still be carried out afterwards, but an [Acquire] or a [Heal] no later
-	// than its NotAfter plus the Slack of its answer.
+	// A Failed operation may still be carried out afterwards, but an [Acquire], a [Heal] or a [HandOver] no
+	// later than its NotAfter plus the Slack of its answer.
 	Ask(ctx context.Context, batch []Op) []Answer
 
 	// Close frees what the node holds and joins its goroutines. No Ask is made after it, and those
@@ -272,7 +272,7 @@ type Answer struct {
 	// Failed.
 	NodeTime time.Duration
 	// Slack is how long after NotAfter this node may still carry out the operation, since its clock
-	// is known only to within a round trip. Set for Acquire and Heal, with Failed too.
+	// is known only to within a round trip. Set for Acquire, Heal and HandOver, with Failed too.
 	Slack time.Duration
 	// Waiting means that others than the operation's own Waiter are noted as waiting for the key on this
 	// node. It may be set with Mine, for Acquire with a Waiter, Release with Announce, and HandOver.

@@ -23,6 +23,7 @@ var errNotRaised = errors.New("raised a fencing counter to less than it was aske
 type numbering struct {
 	given   []uint64 // by node; 0 where it has not granted
 	unknown bool     // they were given to somebody else, and have to be asked for
+	least   uint64   // the token is not less
 	raises  int      // how often they had to be raised
 }
 
@@ -63,13 +64,16 @@ func (c *Claim) toRaise(i int, token uint64) (ask bool, given uint64) {
 	return given < token && (given > 0 || c.numbers.unknown), given
 }
 
+// known notes that a majority has told its numbers. One of them is at least the token of whoever had the lease
+// before, who may have been somebody with a number and, after that, somebody without: the token is greater.
 func (c *Claim) known() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.numbers.unknown = false
+	c.numbers.least = max(c.numbers.leading()+1, c.terms.Hint)
 }
 
-// askNumber finds the token of a claim that somebody else has made.
+// askNumber finds a token for a claim that somebody else has made, with one that is not known.
 func (c *Claim) askNumber(ctx context.Context) error {
 	c.mu.Lock()
 	if c.numbers != nil {
@@ -90,7 +94,7 @@ func (c *Claim) settle() (raiseTo uint64, settled bool) {
 	if c.numbers.unknown {
 		return 1, false // which changes nothing where a number is
 	}
-	token, nodes, now := c.numbers.leading(), 0, c.engine.clock.Now()
+	token, nodes, now := max(c.numbers.leading(), c.numbers.least), 0, c.engine.clock.Now()
 	for i, given := range c.numbers.given {
 		if given == token && now.Before(c.promises[i]) {
 			nodes++
@@ -115,7 +119,7 @@ func (c *Claim) number(done func(error)) {
 	e := c.engine
 	c.mu.Lock()
 	c.numbers.raises++
-	endless := c.numbers.endless(len(e.peers))
+	reading, endless := c.numbers.unknown, c.numbers.endless(len(e.peers))
 	c.mu.Unlock()
 	if endless {
 		done(&MissError{Why: Split, RetryAfter: NoExpiry, Size: len(e.peers), Need: Majority(len(e.peers))})
@@ -130,11 +134,14 @@ func (c *Claim) number(done func(error)) {
 			v.answer = Answer{Err: errNotRaised}
 		}
 		a.add(v.node, e.peers[v.node].node.Name(), v.answer)
-		return larger || a.done(), nil
+		return larger && !reading || a.done(), nil
 	}
 	r.decided = func() {
-		c.known()
-		if larger || a.mine.Outcome() == Reached {
+		reached := a.mine.Outcome() == Reached
+		if reading && reached {
+			c.known()
+		}
+		if reached || larger && !reading {
 			c.number(done)
 			return
 		}

@@ -430,7 +430,7 @@ func TestATokenNeedsAMajority(t *testing.T) {
 	})
 }
 
-// A claim that is taken over has the token it had, or, if nobody knows that any more, one that is found.
+// A claim that is taken over has the token it had, or, if nobody knows that any more, a new one that is greater.
 func TestResumeIsNumbered(t *testing.T) {
 	tests := map[string]struct {
 		token uint64
@@ -439,13 +439,14 @@ func TestResumeIsNumbered(t *testing.T) {
 		want  uint64
 		asked string
 	}{
-		"with its token":             {100, numbered(900), func(*fleet) {}, 100, "extend|extend|extend"},
-		"without, if none is asked":  {0, terms, func(*fleet) {}, 0, "extend|extend|extend"},
-		"without: the nodes know it": {0, numbered(900), func(*fleet) {}, 100, ""},
+		"with its token":                              {100, numbered(900), func(*fleet) {}, 100, "extend|extend|extend"},
+		"without, if none is asked":                   {0, terms, func(*fleet) {}, 0, "extend|extend|extend"},
+		"without: a new one":                          {0, numbered(900), func(*fleet) {}, 900, ""},
+		"without: more than the nodes gave the other": {0, numbered(5), func(*fleet) {}, 101, ""},
 		"without, and the nodes differ": {0, numbered(900), func(f *fleet) {
 			f.tell(2, quorum.Op{Kind: quorum.Raise, Value: "a", Token: 700})
 			f.taps[2].delayOnly(quorum.Extend, 10*ms)
-		}, 700, ""},
+		}, 900, ""},
 	}
 	for sentence, tc := range tests {
 		t.Run(sentence, func(t *testing.T) {

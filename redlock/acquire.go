@@ -130,6 +130,7 @@ func (l *Locker) attempt(ctx context.Context, c *call) (*Lease, error) {
 	}
 	defer l.attempts.Done()
 	c.attempts++
+	l.counters.attempts.Add(1)
 	claim, err := l.claim(ctx, c)
 	if err != nil {
 		l.missed(c, err)
@@ -236,7 +237,8 @@ func (l *Lease) finish(ctx context.Context) error {
 
 // Resume takes over a lease that another process holds or held, from its [Lease.Ticket]: it extends it,
 // and goes on renewing it. The other process must have stopped using it. opts work as for Acquire; TTL
-// and the rest are not in the ticket.
+// and the rest are not in the ticket. The lease keeps its token; with a ticket of [Locker.Status], which knows
+// none, or of a lease without one, it gets a new one that is greater.
 //
 // Errors: [ErrLost] if too few nodes still have it; [ErrNoQuorum]; [*ConfigError]; [ErrClosed]; the
 // error of ctx.

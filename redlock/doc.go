@@ -49,6 +49,6 @@
 // # Lifetimes
 //
 // A Locker runs one scheduling goroutine while leases are held, however many, and two for each Redis server
-// that it is connected to; renewals need no others. [Locker.Close] joins all of them. [Locker.Stats] tells how
+// that it is connected to, and as many again while calls wait and some seconds after; renewals need no others. [Locker.Close] joins all of them. [Locker.Stats] tells how
 // it is doing.
 package redlock

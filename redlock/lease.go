@@ -136,7 +136,8 @@ func (l *Lease) Ticket() string {
 }
 
 // Token is the lease's fencing token. It is greater than that of every lease on this name that ended before this
-// one was asked for, and no other lease on the name has it. Show it to whatever the lock protects, before the
+// one was asked for, and no other lease on the name has it; one that was taken over by its [Lease.Ticket] keeps it.
+// Show it to whatever the lock protects, before the
 // first read that leads to a write: a resource that refuses tokens below the greatest that it has seen is safe
 // from holders that were paused for longer than their lease; see package fence. It is below 2^53, so that it is
 // exact in Lua, JSON and JavaScript. It is 0 under [WithoutToken].
@@ -218,8 +219,8 @@ func (l *Lease) extended() {
 }
 
 // Release gives the lock back. It returns nil once a majority of the nodes has confirmed that the lock
-// is gone there, or kept for the rest of its minimal hold; what the other nodes keep is removed in the
-// background. Calls after the first do nothing and return nil, also while the first is under way. A
+// is gone there, kept for the rest of its minimal hold, or handed over to a call of this Locker that waits for it;
+// what the other nodes keep is removed in the background, and so is what a hand-over leaves that nobody takes. Calls after the first do nothing and return nil, also while the first is under way. A
 // lease that has been lost, also by its MaxHold, is released like any other: until then what is left of it
 // may refuse others, this process included.
 //

@@ -94,8 +94,10 @@ func (l *Locker) rest(s *spot, w *watch, miss *quorum.MissError) {
 		w.rest(now.Add(l.pauseAfter(c, miss, w.listens())))
 	case now.Before(left):
 		w.yield(left)
-	case l.lines.isBehindOurs(s):
+	case l.lines.isBehindOurs(s) && w.listens():
 		w.rest(now.Add(poll(c.lease.ttl, 0, l.engine.Latency(), l.jitter.next())))
+	case l.lines.isBehindOurs(s):
+		w.rest(now.Add(c.backoff.held(0, l.engine.Latency(), c.lease.ttl, l.jitter.next())))
 	default:
 		w.rest(now)
 	}

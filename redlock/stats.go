@@ -14,6 +14,8 @@ type Stats struct {
 
 	// Held is how many leases are held now, and Renewing how many of them are being renewed.
 	Held, Renewing int
+	// Attempts counts questions to the nodes for a lock, won or missed.
+	Attempts uint64
 	// Waiting is how many calls of Acquire wait in line for a lock now.
 	Waiting int
 	// Acquired counts leases won, resumed ones not among them, and HandedOver those of them that came from
@@ -61,6 +63,7 @@ func (l *Locker) Stats() Stats {
 	s := Stats{
 		Held:           l.sched.size(),
 		Renewing:       int(c.renewing.Load()),
+		Attempts:       c.attempts.Load(),
 		Waiting:        l.lines.size(),
 		Acquired:       c.acquired.Load(),
 		HandedOver:     c.handed.Load(),
@@ -87,6 +90,7 @@ func (l *Locker) Stats() Stats {
 type counters struct {
 	acquired, released, lost, renewed, unrenewed atomic.Uint64
 	held, split, silent, slow, handed, levelled  atomic.Uint64
+	attempts                                     atomic.Uint64
 	renewing, waited, waitedMost                 atomic.Int64
 }
 

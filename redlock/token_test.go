@@ -228,6 +228,24 @@ func TestATicketCarriesTheToken(t *testing.T) {
 	}
 }
 
+// Somebody had a number, then somebody had none: who takes the latter's lease over does not get the former's.
+func TestAResumedLeaseHasNoOldToken(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fleet) {
+		first, second := f.locker(), f.locker()
+		paused := mustTry(t, first, "job")
+		mustRelease(t, paused)
+		bare := mustTry(t, first, "job", redlock.WithoutToken())
+		resumed, err := second.Resume(t.Context(), bare.Ticket())
+		if err != nil || resumed.Token() <= paused.Token() {
+			t.Fatalf("token %d, error %v; want one greater than %d", resumed.Token(), err, paused.Token())
+		}
+		mustRelease(t, resumed)
+		if next := mustTry(t, first, "job"); next.Token() <= resumed.Token() {
+			t.Errorf("token %d after %d of a resumed lease", next.Token(), resumed.Token())
+		}
+	})
+}
+
 func ExampleLease_Token() {
 	locker := inMemory()
 	defer locker.Close()

@@ -78,7 +78,7 @@ func (l *Locker) claim(ctx context.Context, c *call) (*quorum.Claim, error) {
 		select {
 		case <-current.done:
 			if current.miss != nil && (current.all || older) {
-				return nil, current.miss
+				return nil, asShared(current.miss, c)
 			}
 		case <-ctx.Done():
 			return nil, quorum.ContextError(ctx)
@@ -86,4 +86,14 @@ func (l *Locker) claim(ctx context.Context, c *call) (*quorum.Claim, error) {
 			return nil, ErrClosed
 		}
 	}
+}
+
+// asShared is the miss of another call's attempt, as it is for c: no node has noted that c waits.
+func asShared(miss *quorum.MissError, c *call) *quorum.MissError {
+	if c.waiter == nil {
+		return miss
+	}
+	own := *miss
+	own.Unlisted = true
+	return &own
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quorumlock/quorumlock/clock"
 	"github.com/quorumlock/quorumlock/redlock"
 	"github.com/quorumlock/quorumlock/redlock/fence"
 	"github.com/quorumlock/quorumlock/redlock/leader"
@@ -141,10 +142,13 @@ func (c *candidate) lead(ctx context.Context, token uint64, write func() error) 
 	<-told
 }
 
+// stamp is the time on the clock that all processes of this machine share. It does not step, as the time of day does.
+func stamp() int64 { return int64(clock.System().Now()) }
+
 func (c *candidate) say(kind string, token uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_ = c.out.Encode(moment{Name: c.Name, Kind: kind, Token: token, At: time.Now().UnixNano()})
+	_ = c.out.Encode(moment{Name: c.Name, Kind: kind, Token: token, At: stamp()})
 }
 
 // naive is the loop that one finds in many programs: a key with a TTL on one server, a counter for the terms,

@@ -230,7 +230,7 @@ func (s *stage) crash() time.Duration {
 	old, n := s.leader(), s.count()
 	a := s.actors[old.Name]
 	must(s.t, a.cmd.Process.Kill())
-	died := time.Now().UnixNano()
+	died := stamp()
 	next := s.await("a successor", n, others(old))
 	<-a.read
 	_ = a.cmd.Wait() // it was killed
@@ -245,7 +245,7 @@ func (s *stage) pause() moment {
 	old, n := s.leader(), s.count()
 	process := s.actors[old.Name].cmd.Process
 	must(s.t, process.Signal(syscall.SIGSTOP))
-	s.note(moment{Name: old.Name, Kind: "stop", Token: old.Token, At: time.Now().UnixNano()})
+	s.note(moment{Name: old.Name, Kind: "stop", Token: old.Token, At: stamp()})
 	next := s.await("a successor", n, others(old))
 	s.awaitJournal(next.Token)
 	s.note(moment{Name: old.Name, Kind: "continue", Token: old.Token, At: time.Now().Add(waking).UnixNano()})
@@ -331,7 +331,7 @@ func (s *stage) judge() verdict {
 	reign := make(map[string]uint64) // the tokens of live contexts
 	var last moment
 	var before int64
-	moments = append(moments, moment{At: max(time.Now().UnixNano(), moments[len(moments)-1].At)})
+	moments = append(moments, moment{At: max(stamp(), moments[len(moments)-1].At)})
 	for _, m := range moments {
 		if len(live) > 1 {
 			v.overlap += time.Duration(m.At - before)
