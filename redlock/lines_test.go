@@ -124,3 +124,26 @@ func TestAKeyIsFreeToAskFor(t *testing.T) {
 		})
 	}
 }
+
+// A home node that is listened to later than a majority may have named the one who waits, unheard.
+func TestAHomeThatIsHeardLateIsAskedAgain(t *testing.T) {
+	w := &watch{
+		clock: clock.Process(), rank: func(node int) int { return node },
+		vigil: vigil{need: 2}, listening: make(map[int]bool), awake: make(chan struct{}, 1),
+	}
+	w.vigil.begin()
+	w.rest(clock.Forever)
+	for _, node := range []int{1, 2} {
+		w.hear(node, quorum.Announcement{Kind: quorum.Listening})
+	}
+	w.begin()
+	w.rest(clock.Forever)
+	w.hear(3, quorum.Announcement{Kind: quorum.Listening})
+	if w.due() != clock.Forever {
+		t.Error("another node that is heard makes it try again")
+	}
+	w.hear(0, quorum.Announcement{Kind: quorum.Listening})
+	if w.due() == clock.Forever {
+		t.Error("it sleeps on, though its home may have named it")
+	}
+}

@@ -51,8 +51,12 @@ func (w *watch) hear(node int, a quorum.Announcement) {
 	defer w.mu.Unlock()
 	if a.Kind == quorum.Listening && !w.listening[node] {
 		w.listening[node] = true
-		if len(w.listening) == w.vigil.need {
+		switch {
+		case len(w.listening) == w.vigil.need:
 			w.confirm()
+		case w.confirmed && w.rank(node) == 0: // it may have named us before it was heard
+			w.vigil.due = min(w.vigil.due, w.clock.Now())
+			w.rouse()
 		}
 		return
 	}
