@@ -248,7 +248,7 @@ func (s *stage) pause() moment {
 	s.note(moment{Name: old.Name, Kind: "stop", Token: old.Token, At: stamp()})
 	next := s.await("a successor", n, others(old))
 	s.awaitJournal(next.Token)
-	s.note(moment{Name: old.Name, Kind: "continue", Token: old.Token, At: time.Now().Add(waking).UnixNano()})
+	s.note(moment{Name: old.Name, Kind: "continue", Token: old.Token, At: stamp() + int64(waking)})
 	must(s.t, process.Signal(syscall.SIGCONT))
 	return old
 }

@@ -126,11 +126,11 @@ func (w *world) disturb() {
 	}
 }
 
-// One seed is one history, in 99 of 100 cases at least.
+// One seed is one history, in 99 of 100 cases at least. A few seeds cannot tell that: of them nine of ten.
 func TestProveOneSeedOneHistory(t *testing.T) {
-	seeds := 20
+	seeds, oneIn := 20, 10
 	if proving() {
-		seeds = 400
+		seeds, oneIn = 400, 100
 	}
 	differ, all := 0, fnv.New64a()
 	seen := make(map[string]bool)
@@ -144,7 +144,7 @@ func TestProveOneSeedOneHistory(t *testing.T) {
 		all.Write([]byte(first))
 	}
 	t.Logf("%d of %d seeds had one history; the hash of all is %x", seeds-differ, seeds, all.Sum64())
-	if 100*differ > seeds {
+	if oneIn*differ > seeds {
 		t.Errorf("%d of %d seeds had two histories", differ, seeds)
 	}
 	if len(seen) < seeds {
