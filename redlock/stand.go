@@ -80,26 +80,36 @@ func (l *Locker) contend(ctx context.Context, s *spot, miss *quorum.MissError, l
 
 // rest says how long the first in a line sleeps after miss; nil means that it has not tried yet.
 func (l *Locker) rest(s *spot, w *watch, miss *quorum.MissError) {
-	now, c := l.clock.Now(), s.call
+	if miss != nil {
+		l.restAfter(s, w, miss)
+		return
+	}
+	now, c, trip := l.clock.Now(), s.call, l.engine.Latency()
 	left := l.lines.leftUntil(s.line.key, now)
 	switch {
-	case miss != nil && miss.Why == quorum.Held && miss.Unlisted && c.waiter != nil && w.listens() && !c.yielded:
-		c.yielded = true // once: a home that has lost the holder's key would grant again and again
-		trip := l.engine.Latency()
-		w.yield(now.Add(holdBack(trip, l.jitter.next())))
-	case miss != nil && c.waiter == nil && w.listens() && !l.lines.isBehindOurs(s):
-		w.rest(now) // the first try was before anybody listened, and is on no list
-	case miss != nil:
-		c.yielded = false
-		w.rest(now.Add(l.pauseAfter(c, miss, w.listens())))
 	case now.Before(left):
 		w.yield(left)
-	case l.lines.isBehindOurs(s) && w.listens():
-		w.rest(now.Add(poll(c.lease.ttl, 0, l.engine.Latency(), l.jitter.next())))
-	case l.lines.isBehindOurs(s):
-		w.rest(now.Add(c.backoff.held(0, l.engine.Latency(), c.lease.ttl, l.jitter.next())))
-	default:
+	case !l.lines.isBehindOurs(s):
 		w.rest(now)
+	case w.listens():
+		w.rest(now.Add(poll(c.lease.ttl, 0, trip, l.jitter.next())))
+	default:
+		w.rest(now.Add(c.backoff.held(0, trip, c.lease.ttl, l.jitter.next())))
+	}
+}
+
+// restAfter says how long the first in a line sleeps after a try that has missed.
+func (l *Locker) restAfter(s *spot, w *watch, miss *quorum.MissError) {
+	now, c, listens := l.clock.Now(), s.call, w.listens()
+	switch {
+	case miss.Why == quorum.Held && miss.Unlisted && c.waiter != nil && listens && !c.yielded:
+		c.yielded = true // once: a home that has lost the holder's key would grant again and again
+		w.yield(now.Add(holdBack(l.engine.Latency(), l.jitter.next())))
+	case c.waiter == nil && listens && !l.lines.isBehindOurs(s):
+		w.rest(now) // the first try was before anybody listened, and is on no list
+	default:
+		c.yielded = false
+		w.rest(now.Add(l.pauseAfter(c, miss, listens)))
 	}
 }
 
