@@ -52,7 +52,7 @@ func (l *Lease) handOver(ctx context.Context, s *spot) error {
 	case err := <-decided:
 		miss := (*quorum.MissError)(nil)
 		if errors.As(err, &miss) && miss.Why != quorum.Silent {
-			return nil // it is gone, and nobody has it
+			return nil // enough nodes have answered, and what they keep of either value is being removed
 		}
 		return err
 	case <-ctx.Done():
